@@ -1,0 +1,349 @@
+"""The words of the core as values: what a person declared, what was seen, what is decided.
+
+Every path is written as in the architecture: relative to its root where it lies inside, absolute elsewhere.
+Every duration is in seconds. A moment is either `wall` (epoch seconds, what mtimes and people use) or `mono`
+(seconds of the monotonic clock, what every waiting and counting uses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+# --- words ---------------------------------------------------------------------------------------------------
+
+
+class Word(str, Enum):
+    """An enum whose members are, and print as, their words, alike on every Python."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Freshness(Word):
+    """How a file stands against its limits."""
+
+    FRESH = "fresh"
+    LATE = "late"
+    STALE = "stale"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+class Health(Word):
+    """The state of a worker; the order is the order of judgement: the first that matches is it."""
+
+    UNKNOWN = "unknown"
+    STOPPED = "stopped"
+    UNMONITORED = "unmonitored"
+    HEALING = "healing"
+    VERIFYING = "verifying"
+    QUARANTINED = "quarantined"
+    DOWN = "down"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    IDLE = "idle"
+    LATE = "late"
+    BLOCKED = "blocked"
+    CATCHING_UP = "catching_up"
+    STALLED = "stalled"
+
+
+class ProcessState(Word):
+    """Supervisor's own names for the state of a process."""
+
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    BACKOFF = "BACKOFF"
+    STOPPING = "STOPPING"
+    EXITED = "EXITED"
+    FATAL = "FATAL"
+    UNKNOWN = "UNKNOWN"
+
+
+class Kind(Word):
+    """A service runs for ever; a job may exit 0 when its work is done."""
+
+    SERVICE = "service"
+    JOB = "job"
+
+
+class Mode(Word):
+    """`observe` judges, explains and reports, and never acts."""
+
+    HEAL = "heal"
+    OBSERVE = "observe"
+
+
+# --- what a person declared ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """At most `max` restarts within `within` seconds (Erlang/OTP's intensity and period)."""
+
+    max: int
+    within: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A file of the architecture. `max_age` None: a file that need not move (a config), fresh while it exists."""
+
+    path: str
+    max_age: float | None = None
+    grace: float = 0.0
+    critical: bool = False
+    shared: bool = False
+
+    @property
+    def limit(self) -> float:
+        """Seconds from a file's progress to its deadline; infinite without a max_age."""
+        return float("inf") if self.max_age is None else self.max_age + self.grace
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the path is a glob, whose newest match is the file's progress."""
+        return any(mark in self.path for mark in "*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input of a worker; an input that is not required neither blocks nor has to be fresh."""
+
+    path: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """One entry under `workers`. As loaded it may stand for several processes; `expand` gives one each.
+
+    `program` is ``name`` or ``group:name``. `trigger` None means any input. `catch_up`, `startup_grace` and
+    `verify_within` None mean the default of the design, worked out from the files concerned.
+    """
+
+    name: str
+    program: str
+    kind: Kind = Kind.SERVICE
+    inputs: tuple[InputSpec, ...] = ()
+    outputs: tuple[str, ...] = ()
+    trigger: tuple[str, ...] | None = None
+    critical: bool = False
+    catch_up: float | None = None
+    attempts: int = 3
+    restarts: Intensity = Intensity(6, 3600.0)
+    startup_grace: float | None = None
+    verify_within: float | None = None
+    retry_after: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSpec:
+    """A reader that supervisord does not run."""
+
+    name: str
+    inputs: tuple[InputSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSpec:
+    """A config that must exist; its `schema` and repair belong to the configuration fixer."""
+
+    path: str
+    create: bool = False
+    critical: bool = False
+    schema: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """One loaded, checked architecture file. `root`, `state` and `results` are absolute paths ('' for none).
+
+    `restarts_overall` None means the default, `max(5, a third of the workers)` within 10 minutes. `places` maps
+    a dotted field such as ``workers.wb`` to ``path:line``, for messages about an entry made later.
+    """
+
+    source: str
+    root: str
+    mode: Mode = Mode.HEAL
+    state: str = ""
+    results: str = ""
+    cycle: float = 60.0
+    restarts_overall: Intensity | None = None
+    files: Mapping[str, FileSpec] = field(default_factory=dict)
+    workers: tuple[WorkerSpec, ...] = ()
+    consumers: tuple[ConsumerSpec, ...] = ()
+    configs: Mapping[str, ConfigSpec] = field(default_factory=dict)
+    places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+# --- what was seen -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One moment on both clocks, read together."""
+
+    wall: float
+    mono: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at a file. `problem` says why it could not be judged ('' when it could); `mtime` None: not there."""
+
+    mtime: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What supervisord says of one process.
+
+    `start` is wall time, 0.0 if never started. `restarts_itself`: supervisord will start it again without us
+    (autorestart, or BACKOFF). `by_operator`: it is down because a person wanted it so, or was never started.
+    `exited_well`: its last exit had an expected code.
+    """
+
+    address: str
+    state: ProcessState
+    pid: int = 0
+    start: float = 0.0
+    restarts_itself: bool = False
+    by_operator: bool = False
+    exited_well: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HealRequest:
+    """An operator's `heal`: `worker` is a name, or ``all``."""
+
+    id: str
+    worker: str
+    dry_run: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorRequest:
+    """An operator's `monitor` (`seconds` None) or `unmonitor` (`seconds` 0: until `monitor`)."""
+
+    id: str
+    worker: str
+    seconds: float | None = None
+
+
+# --- what is decided -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask supervisord to stop this very process (another pid means that somebody was faster)."""
+
+    worker: str
+    address: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Ask supervisord to start this process, unless an operator has stopped it meanwhile."""
+
+    worker: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Write this memory of a worker (`kind` ``worker``) or of a file (``file``) to the journal, before what follows."""
+
+    kind: str
+    name: str
+    memory: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line of history: an action, an outcome, a refusal or a change of verdict.
+
+    `event` is one of ``convicted restart stopped started healed failed recovered idle quarantined released
+    refused blocked completed abandoned monitor unmonitor clock architecture``.
+    """
+
+    worker: str
+    event: str
+    text: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A step of a request, for the person who waits for it."""
+
+    request: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The end of a request: 0 done, 1 failed, 75 refused for now (sysexits' EX_TEMPFAIL)."""
+
+    request: str
+    exit_status: int
+    reason: str
+
+
+Decision = Stop | Start | Remember | Note | Tell | Answer
+
+
+# --- what is concluded ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FileVerdict:
+    """A file as one worker sees it. `aged_from` is the mono moment from which its age counts, None if unknown."""
+
+    path: str
+    freshness: Freshness
+    aged_from: float | None
+    max_age: float | None
+    grace: float
+    producer: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LastHeal:
+    """The outcome of the last attempt on a worker; `at` is wall time, 0.0 if there was none."""
+
+    at: float = 0.0
+    outcome: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is concluded about one worker, and why: `reason` for a status line, `evidence` for `explain`.
+
+    `next_attempt` is a mono moment, None when no attempt is being waited for. Texts hold moments as tokens
+    (see `words`), so that a verdict stays equal while nothing but time has changed.
+    """
+
+    worker: str
+    state: Health
+    since: float
+    reason: str
+    critical: bool
+    address: str
+    outputs: tuple[FileVerdict, ...] = ()
+    inputs: tuple[FileVerdict, ...] = ()
+    blocked_by: tuple[str, ...] = ()
+    attempts: int = 0
+    budget_left: int = 0
+    next_attempt: float | None = None
+    last_heal: LastHeal = LastHeal()
+    evidence: tuple[str, ...] = ()
+    next_step: str = ""

@@ -1,0 +1,209 @@
+"""What the three processes say to each other: typed, versioned, ASCII JSON.
+
+    listener    -- publish(Publication) ---------------->  plugin in supervisord   answers PublishAnswer
+    listener    -- takeRequests(), getProcessTable() ---->  plugin                  answers [WireRequest], [ProcessRow]
+    listener    -- stopWorker(Order), startWorker(Order) ->  plugin                  answers OrderAnswer
+    ctl, others -- heal, getRequest, getWorkerHealth ... ->  plugin                  answers XML-RPC structs (DESIGN 7)
+
+Everything the listener and the plugin exchange is one string of ASCII JSON, `{"version": ..., "body": ...}`;
+both sides come from one installation, so another version means a half-done upgrade and is refused as such.
+What the plugin answers to anybody else are plain XML-RPC structs: no None, no tuples, doubles for what can grow.
+
+Texts in a publication hold moments as tokens (`words`); the plugin renders them when somebody reads.
+Moments: `*_mono` is CLOCK_MONOTONIC, shared by all processes of a host; every other time is epoch seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypedDict
+
+from supervisor_healer.errors import ProtocolError
+
+VERSION = 1
+API_VERSION = "1.0"
+
+HEARTBEAT = 5.0  # seconds between two publications at the latest
+SILENT_AFTER = 16.0  # seconds without one, after which a RUNNING listener is called silent
+REQUEST_EXPIRES = 60.0  # seconds that a request may wait before a listener has taken it
+REQUESTS_KEPT = 1000  # requests remembered in supervisord; the oldest finished one is forgotten first
+HISTORY_KEPT = 500  # history entries that supervisord holds for getHistory
+RING = "supervisor_healer"  # type of the REMOTE_COMMUNICATION event that says "fetch"; it carries nothing
+
+# Exit statuses of `heal`, and of a finished request (DESIGN 7).
+DONE, FAILED, USAGE, NO_HEALER, REFUSED = 0, 1, 2, 7, 75
+
+
+class WireFile(TypedDict):
+    """A file as one worker sees it; its age is counted from `aged_mono` (0.0: unknown), or from `ages[path]`."""
+
+    path: str
+    freshness: str
+    aged_mono: float
+    max_age: float  # 0.0: none
+    grace: float
+    producer: str  # a worker's name, several joined by ", ", or '' for outside
+
+
+class WireHeal(TypedDict):
+    at: float
+    outcome: str
+    reason: str
+
+
+class WireWorker(TypedDict):
+    """What the listener publishes of one worker. `address` is supervisord's ``group:name``, '' if there is none."""
+
+    name: str
+    address: str
+    state: str
+    since: float
+    reason: str
+    critical: bool
+    inputs: list[WireFile]
+    outputs: list[WireFile]
+    blocked_by: list[str]
+    attempts: int
+    budget_left: int
+    next_attempt_mono: float  # 0.0: none
+    last_heal: WireHeal
+    explanation: list[str]
+
+
+class WireNote(TypedDict):
+    """One line of history. `id` grows by one with each; `worker` '' means the healer itself."""
+
+    id: int
+    at: float
+    worker: str
+    event: str
+    text: str
+    evidence: list[str]
+
+
+class WireStep(TypedDict):
+    at: float
+    text: str
+
+
+class WireProgress(TypedDict):
+    """What has happened to a request: `steps` are all so far, `exit_status` counts once `state` is ``done``."""
+
+    id: str
+    state: str  # queued | running | done
+    exit_status: int
+    steps: list[WireStep]
+    reason: str
+
+
+class WireRequest(TypedDict):
+    """A request that is still open. `verb` is heal, monitor or unmonitor; `name` a worker or ``all``."""
+
+    id: str
+    verb: str
+    name: str
+    dry_run: bool
+    force: bool
+    seconds: float
+
+
+class ListenerNews(TypedDict):
+    """The listener about itself. `architecture_errors` not empty: it is up, and acts on nothing."""
+
+    pid: int
+    started: float
+    mode: str  # heal | observe
+    architecture: str
+    architecture_errors: list[str]
+    warnings: list[str]  # e.g. the journal cannot be written
+    loaded: bool  # the first judgement of all workers has been published
+
+
+class Publication(TypedDict):
+    """News since the last publication; `full` replaces everything held (the first, and after SIGHUP).
+
+    A large first judgement comes in several, the first of them `full`, so that supervisord is never held up long.
+    An empty one is a heartbeat. `ages` (path -> aged_mono) refreshes files of workers not in `workers`.
+    """
+
+    listener: ListenerNews
+    full: bool
+    workers: list[WireWorker]
+    gone: list[str]
+    ages: dict[str, float]
+    history: list[WireNote]
+    requests: list[WireProgress]
+    report: dict[str, Any]
+
+
+class PublishAnswer(TypedDict):
+    """`requests`: how many are open. `generation` changes when groups come or go, or an operator's stop was noted."""
+
+    requests: int
+    generation: int
+
+
+class ProcessRow(TypedDict):
+    """One process as supervisord holds it. `start` is 0.0 if it was never started.
+
+    `autorestart` is always, unexpected or never. `by_operator`: it is down because a person stopped it (also
+    while it was already down: Supervisor itself forgets that), or because it was never started.
+    """
+
+    group: str
+    name: str
+    statename: str
+    pid: int
+    start: float
+    autorestart: str
+    exitcodes: list[int]
+    exitstatus: int  # -1: none
+    by_operator: bool
+    listener: bool  # an event listener, not a worker
+
+
+class Order(TypedDict):
+    """Stop or start `address` (``group:name``). `pid`: the process meant (stop only; 0 is refused)."""
+
+    address: str
+    pid: int
+
+
+class OrderAnswer(TypedDict):
+    """What became of an order, and how the process stands right after it.
+
+    `outcome`: accepted; already (it is there already: not running for stop, running for start);
+    operator (an operator has stopped it: not ours to start or stop); changed (another pid than ordered);
+    gone (no such process); failed (supervisord said no, `reason` says why).
+    """
+
+    outcome: str
+    reason: str
+    statename: str
+    pid: int
+
+
+def encode(body: Any) -> str:
+    """`body` as one ASCII JSON string with the protocol's version."""
+    return json.dumps({"version": VERSION, "body": body}, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def decode(text: object) -> Any:
+    """The body of what `encode` made.
+
+    Raises ProtocolError for anything else, and for another version.
+    """
+    if not isinstance(text, str):
+        raise ProtocolError(f"expected a JSON string, got {type(text).__name__}")
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"not JSON: {error}") from error
+    if not isinstance(message, dict) or "body" not in message:
+        raise ProtocolError("expected an object with `version` and `body`")
+    if message.get("version") != VERSION:
+        raise ProtocolError(
+            f"protocol version {message.get('version')!r}, expected {VERSION}: supervisord and the healer run different"
+            " versions of supervisor_healer; restart supervisord after an upgrade"
+        )
+    return message["body"]

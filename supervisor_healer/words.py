@@ -1,0 +1,67 @@
+"""How moments and durations are put into words, in all three processes.
+
+A text about a moment goes stale as it lies in memory ("41h old"). So the core does not write the age into a
+reason but the moment itself, as a token, and whoever shows the text to a person renders it at that moment.
+This also keeps "nothing has changed" visible: the text stays the same while time passes.
+
+A token is ``\\x1f`` + ``ago:`` or ``in:`` + a monotonic time in seconds + ``\\x1f``. The unit separator
+can appear in no published name or path (control characters are replaced there), so no escaping is needed.
+CLOCK_MONOTONIC is one clock for all processes of a host, which makes the token mean the same to each of them.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TOKEN = re.compile("\x1f(ago|in):(-?[0-9.]+)\x1f")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL_BUT_TOKENS = re.compile(r"[\x00-\x1e\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def ago(moment: float) -> str:
+    """A token rendered as the time passed since the monotonic `moment` (seconds)."""
+    return f"\x1fago:{moment:.3f}\x1f"
+
+
+def until(moment: float) -> str:
+    """A token rendered as the time left until the monotonic `moment` (seconds), `0s` once it has passed."""
+    return f"\x1fin:{moment:.3f}\x1f"
+
+
+def render(text: str, now: float) -> str:
+    """`text` with every token put into words as of the monotonic time `now` (seconds)."""
+
+    def words(match: re.Match[str]) -> str:
+        moment = float(match[2])
+        return duration(max(0.0, now - moment if match[1] == "ago" else moment - now))
+
+    return _CONTROL.sub("?", _TOKEN.sub(words, text))
+
+
+def clean(text: str) -> str:
+    """`text` with control characters replaced by `?`: fit for a log line, a terminal and XML."""
+    return _CONTROL.sub("?", text)
+
+
+def clean_but_tokens(text: str) -> str:
+    """Like `clean`, but moments stay tokens: for text that is stored now and rendered later."""
+    return _CONTROL_BUT_TOKENS.sub("?", text)
+
+
+def duration(seconds: float) -> str:
+    """`seconds` in the two largest units that still matter: 0.4s, 45s, 2m30s, 41h, 9d.
+
+    >>> duration(150), duration(300), duration(41 * 3600 + 120)
+    ('2m30s', '5m', '41h')
+    """
+    if seconds < 10 and round(seconds, 1) % 1:
+        return f"{seconds:.1f}s"
+    whole = int(seconds + 0.5)
+    for size, unit, smaller, below in (
+        (86400, "d", "h", 10 * 86400), (3600, "h", "m", 10 * 3600), (60, "m", "s", 10 * 60),
+    ):  # fmt: skip
+        if whole >= size * (3 if unit == "d" else 1):
+            count, rest = divmod(whole, size)
+            rest //= {"h": 3600, "m": 60, "s": 1}[smaller]
+            return f"{count}{unit}{rest}{smaller}" if rest and whole < below else f"{count}{unit}"
+    return f"{whole}s"

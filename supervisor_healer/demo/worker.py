@@ -1,0 +1,58 @@
+"""What all workers of the demonstration have in common: a loop, a clean end, and three ways to fail.
+
+kill -STOP PID            frozen: alive for supervisord, and does nothing
+kill -KILL PID            killed
+touch hang/NAME           hung: alive, runs its loop, and writes nothing for as long as that file exists,
+                          also after a restart (a restart that does not cure)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+Step = Callable[[], None]
+
+
+def run(
+    name: str,
+    start: Callable[[Path], Step],
+    pace: float,
+    argv: Sequence[str] | None = None,
+    load_for: float = 0.0,
+) -> int:
+    """Run worker `name` until SIGTERM or SIGINT, and return its exit status.
+
+    `start` gets the run folder and returns the step to take every `pace` seconds; before the first one the worker
+    is busy for `load_for` seconds, as one that loads a model is.
+    """
+    parser = argparse.ArgumentParser(prog=name, description=f"The worker {name} of the demonstration pipeline.")
+    parser.add_argument("--dir", type=Path, default=Path(), help="the run folder (default: the current one)")
+    folder: Path = parser.parse_args(argv).dir
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+
+    print(f"{name}: started, pid {os.getpid()}", flush=True)
+    if load_for:
+        print(f"{name}: loading its model, {load_for:g} s", flush=True)
+        stop.wait(load_for)
+    step = start(folder)
+    flag = folder / "hang" / name
+    hung = False
+    while not stop.wait(pace):
+        if flag.exists() != hung:
+            hung = not hung
+            print(
+                f"{name}: {'hanging while' if hung else 'going on, as'} {flag} {'exists' if hung else 'is gone'}",
+                flush=True,
+            )
+        if not hung:
+            step()
+    print(f"{name}: stopped", flush=True)
+    return 0

@@ -1,0 +1,96 @@
+"""Supervisor's own namespace, with health in the descriptions and an ear for an operator's stops.
+
+Nothing that Supervisor does is changed: every method answers what Supervisor's answers, with its faults and its
+deferred callbacks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisor.options import split_namespec
+from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
+
+from supervisor_healer.supervisord import processes, status
+from supervisor_healer.supervisord.state import State
+
+
+class HealthySupervisorNamespaceRPCInterface(SupervisorNamespaceRPCInterface):  # type: ignore[misc] # it has no types
+    """What `[rpcinterface:supervisor]` makes when it is told to use ours."""
+
+    def __init__(self, supervisord: Any, state: State) -> None:
+        super().__init__(supervisord)
+        self._state = state
+
+    def getProcessInfo(self, name: str) -> dict[str, Any]:
+        """Get info about a process named name; its description tells the health of a worker that is not healthy
+
+        @param string name The name of the process (or 'group:name')
+        @return struct result     A structure containing data about the process
+        """
+        info: dict[str, Any] = super().getProcessInfo(name)
+        try:
+            remark = status.remark(self._state, f"{info['group']}:{info['name']}")
+            if remark:
+                info["description"] = f"{info['description']}{remark}".removeprefix("; ")
+        except Exception:
+            self._state.complain("telling the health of a process")
+        return info
+
+    def stopProcess(self, name: str, wait: bool = True) -> Any:
+        """Stop a process named by name
+
+        @param string name  The name of the process to stop (or 'group:name')
+        @param boolean wait        Wait for the process to be fully stopped
+        @return boolean result     Always return True unless error
+        """
+        self._note(name)
+        return super().stopProcess(name, wait)
+
+    def stopProcessGroup(self, name: str, wait: bool = True) -> Any:
+        """Stop all processes in the process group named 'name'
+
+        @param string name     The group name
+        @param boolean wait    Wait for each process to be fully stopped
+        @return array result   An array of process status info structs
+        """
+        self._note(f"{name}:*")
+        return super().stopProcessGroup(name, wait)
+
+    def stopAllProcesses(self, wait: bool = True) -> Any:
+        """Stop all processes in the process list
+
+        @param boolean wait    Wait for each process to be fully stopped
+        @return array result   An array of process status info structs
+        """
+        self._note(None)
+        return super().stopAllProcesses(wait)
+
+    def _note(self, name: object) -> None:
+        """An operator's stop of a name as Supervisor takes it, or of everything (None)."""
+        try:
+            self._state.operator_stops(self._meant(name))
+        except Exception:
+            self._state.complain("noting an operator's stop")
+
+    def _meant(self, name: object) -> list[Any]:
+        if name is None:
+            return list(processes.every(self.supervisord))
+        group_name, process_name = split_namespec(name)
+        group = self.supervisord.process_groups.get(group_name)
+        if group is None:
+            return []
+        if process_name is None:
+            return list(group.processes.values())
+        process = group.processes.get(process_name)
+        return [] if process is None else [process]
+
+
+def _list_inherited() -> None:
+    """Let `system.listMethods` list what is inherited too: it looks only into the class itself."""
+    for name, member in vars(SupervisorNamespaceRPCInterface).items():
+        if not name.startswith("_") and name not in vars(HealthySupervisorNamespaceRPCInterface):
+            setattr(HealthySupervisorNamespaceRPCInterface, name, member)
+
+
+_list_inherited()

@@ -1,0 +1,112 @@
+"""What people asked for: kept here, fetched by the listener, each id acted on once.
+
+A request never travels in an event: events for a dead listener wait in its buffer, and the one in hand at its
+death comes again, so that such a request would act twice, or hours later. Here it lies until a listener takes
+it, or until it expires.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from supervisor_healer import words
+from supervisor_healer.protocol import NO_HEALER, REQUEST_EXPIRES, REQUESTS_KEPT, WireProgress, WireRequest, WireStep
+
+ORPHAN_EXPIRES = 10.0  # seconds that a request nobody has taken outlives the listener that was there when it came
+
+
+@dataclass(slots=True)
+class Request:
+    """One request and what has become of it. `told`: its end came from a listener, and is final."""
+
+    wire: WireRequest
+    accepted_mono: float
+    state: str = "queued"
+    exit_status: int = 0
+    reason: str = ""
+    steps: list[WireStep] = field(default_factory=list)
+    told: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it is still to be acted on, or being acted on."""
+        return self.state != "done"
+
+
+class RequestBook:
+    """All requests that are remembered, oldest first."""
+
+    def __init__(self) -> None:
+        self._requests: dict[str, Request] = {}
+        self._counter = 0
+
+    def accept(self, verb: str, name: str, now: float, *, dry_run: bool, force: bool, seconds: float) -> str | None:
+        """Keep a request and answer its id; None if as many as can be kept are all open."""
+        if len(self._requests) >= REQUESTS_KEPT and not self._forget_oldest():
+            return None
+        self._counter += 1
+        # random, since supervisord counts from one again after a restart, and the listener's journal does not
+        request_id = f"{verb}-{self._counter}-{os.urandom(6).hex()}"
+        self._requests[request_id] = Request(
+            {"id": request_id, "verb": verb, "name": name, "dry_run": dry_run, "force": force, "seconds": seconds}, now
+        )
+        return request_id
+
+    def get(self, request_id: str) -> Request | None:
+        """The request with this id, or None if it was never made or is forgotten."""
+        return self._requests.get(request_id)
+
+    def take(self) -> list[WireRequest]:
+        """Hand over every open request. One in hand stays open: the next listener gets it if this one dies."""
+        taken = [request for request in self._requests.values() if request.open]
+        for request in taken:
+            request.state = "running"
+        return [request.wire for request in taken]
+
+    def count_open(self) -> int:
+        """How many are open."""
+        return sum(request.open for request in self._requests.values())
+
+    def progress(self, news: list[WireProgress]) -> None:
+        """Take in what the listener says of its requests. Ids that are forgotten here are passed over."""
+        for report in news:
+            request = self._requests.get(report["id"])
+            if request is None or request.told:
+                continue
+            request.steps = report["steps"]
+            if report["state"] == "done":
+                request.state, request.told = "done", True
+                request.exit_status, request.reason = report["exit_status"], report["reason"]
+            elif request.open:
+                request.state = "running"  # the listener speaks of it, so it has it
+                request.reason = report["reason"]
+
+    def expire(self, now: float, listener_gone_for: float) -> None:
+        """End what waited too long: for a listener to take it, or for a listener to come back.
+
+        `listener_gone_for` is 0.0 while one is there. What a listener had taken waits longer than what it had
+        not: its journal knows whether it has acted, so that the next one can complete it. But not for ever: what
+        was asked for a minute before a long absence is not what anybody wants after it.
+        """
+        for request in self._requests.values():
+            if not request.open:
+                continue
+            waited = now - request.accepted_mono
+            if request.state == "running":
+                if listener_gone_for > REQUEST_EXPIRES:
+                    self._end(request, "the healer went away with this request in hand, and did not come back")
+            elif waited > REQUEST_EXPIRES:
+                self._end(request, f"expired: no healer has taken it within {words.duration(REQUEST_EXPIRES)}")
+            elif min(waited, listener_gone_for) > ORPHAN_EXPIRES:
+                self._end(request, "expired: the healer went away before it took this request")
+
+    def _end(self, request: Request, reason: str) -> None:
+        request.state, request.exit_status, request.reason = "done", NO_HEALER, reason
+
+    def _forget_oldest(self) -> bool:
+        for request_id, request in self._requests.items():
+            if not request.open:
+                del self._requests[request_id]
+                return True
+        return False

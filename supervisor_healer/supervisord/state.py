@@ -1,0 +1,125 @@
+"""The one memory that all namespaces in this supervisord share, and the events that keep it true.
+
+The factories run once per HTTP server, before supervisord daemonizes, and again after a `reload`, in the same
+interpreter but with a new supervisord object, after all subscriptions were cleared. So the memory belongs to the
+supervisord object: a new one begins a new life, in which nothing of the old one is believed.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from supervisor import events
+
+from supervisor_healer.protocol import RING, Order, OrderAnswer, ProcessRow, Publication, PublishAnswer
+from supervisor_healer.supervisord import processes
+from supervisor_healer.supervisord.attendance import Attendance
+from supervisor_healer.supervisord.operators import OperatorStops
+from supervisor_healer.supervisord.published import Published
+from supervisor_healer.supervisord.requests import RequestBook
+
+
+class State:
+    """What is known in one life of a supervisord object."""
+
+    def __init__(self, supervisord: Any, generation: int) -> None:
+        self.supervisord = supervisord
+        self.published = Published()
+        self.requests = RequestBook()
+        self.operators = OperatorStops()
+        self.attendance = Attendance(supervisord)
+        self.generation = generation
+        self._complained: set[str] = set()
+
+    def subscribe(self) -> None:
+        """Follow the process table. An exception in a callback would kill supervisord: none leaves these."""
+        events.subscribe(events.ProcessStateEvent, self._on_process_state)
+        events.subscribe(events.ProcessGroupEvent, self._on_process_group)
+
+    def publish(self, news: Publication) -> PublishAnswer:
+        """Take in a checked publication. Raises ProtocolError, and changes nothing, if its sender is not welcome."""
+        self.expire()
+        self.attendance.announce(news["listener"], full=news["full"])
+        self.published.merge(news)
+        self.requests.progress(news["requests"])
+        return {"requests": self.requests.count_open(), "generation": self.generation}
+
+    def expire(self) -> None:
+        """End the requests that have waited too long. Looked at before every use: no timer runs in here."""
+        self.requests.expire(self.attendance.now(), self.attendance.gone_for())
+
+    def reap(self) -> None:
+        """Notice children that have died: an idle supervisord looks only once a second."""
+        self.supervisord.reap()
+
+    def ring(self) -> None:
+        """Tell the listener to fetch. The event carries nothing, so that a late or doubled one does no harm."""
+        try:
+            events.notify(events.RemoteCommunicationEvent(RING, ""))
+        except Exception:
+            self.complain("ringing for the listener")
+
+    def operator_stops(self, meant: list[Any]) -> None:
+        """A person stops these processes; note those whom Supervisor will only answer "not running"."""
+        down = [
+            process for process in meant if not processes.is_listener(process) and not processes.is_running(process)
+        ]
+        news = [process for process in down if self.operators.note(processes.address_of(process))]
+        if news:
+            self.generation += 1
+            self.ring()
+
+    def rows(self) -> list[ProcessRow]:
+        """The process table."""
+        return processes.rows(self.supervisord, self.operators)
+
+    def stop(self, order: Order) -> OrderAnswer:
+        """The listener's stop."""
+        return processes.stop(self.supervisord, self.operators, order)
+
+    def start(self, order: Order) -> OrderAnswer:
+        """The listener's start."""
+        return processes.start(self.supervisord, self.operators, order)
+
+    def process_at(self, address: str) -> Any | None:
+        """supervisord's process with this ``group:name``, or None."""
+        return processes.find(self.supervisord, address)
+
+    def complain(self, doing: str) -> None:
+        """Log the exception at hand, once for each thing that was being done."""
+        if doing not in self._complained:
+            self._complained.add(doing)
+            self.supervisord.options.logger.warn(f"supervisor_healer: {doing} failed: {traceback.format_exc()}")
+
+    def _on_process_state(self, event: Any) -> None:
+        try:
+            if isinstance(event, events.ProcessStateStartingEvent) and self.operators.forget(
+                processes.address_of(event.process)
+            ):
+                self.generation += 1
+            self.attendance.process_changed(event.process)
+        except Exception:
+            self.complain("following a process")
+
+    def _on_process_group(self, event: Any) -> None:
+        try:
+            self.operators.forget_group(str(event.group))
+            self.generation += 1
+        except Exception:
+            self.complain("following a process group")
+
+
+class _Life:
+    """The state of the supervisord object that lives now."""
+
+    state: State | None = None
+
+
+def shared(supervisord: Any) -> State:
+    """The state of this supervisord object, made and subscribed when it is first asked for."""
+    state = _Life.state
+    if state is None or state.supervisord is not supervisord:
+        state = _Life.state = State(supervisord, state.generation + 1 if state else 0)
+        state.subscribe()
+    return state

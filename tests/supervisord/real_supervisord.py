@@ -1,0 +1,342 @@
+"""A real supervisord in a temporary folder, with a listener that only acknowledges events.
+
+What a healer would publish is published by the test itself, over XML-RPC, with the pid of that listener: so the
+plugin meets a real process, real events and a real wire, and the test decides what the healer says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+import xmlrpc.client
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from supervisor_healer import protocol
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # supervisor 4.2.5 imports pkg_resources, which warns of itself
+    import supervisor.xmlrpc
+
+LISTENER = """
+import os, sys
+log = open(sys.argv[1], "a", buffering=1)
+while True:
+    sys.stdout.write("READY\\n"); sys.stdout.flush()
+    line = sys.stdin.readline()
+    if not line:
+        sys.exit(0)
+    header = dict(pair.split(":", 1) for pair in line.split())
+    payload = sys.stdin.read(int(header["len"]))
+    log.write(header["eventname"] + " " + " ".join(payload.split()) + "\\n")
+    sys.stdout.write("RESULT 2\\nOK"); sys.stdout.flush()
+"""
+
+WORKER = """
+import signal, sys, time
+if len(sys.argv) > 1 and sys.argv[1] == "slow":
+    signal.signal(signal.SIGTERM, lambda *_: None)
+if len(sys.argv) > 1 and sys.argv[1] == "exit":
+    sys.exit(3)
+while True:
+    signal.pause() if len(sys.argv) < 2 else time.sleep(0.05)
+"""
+
+CONF = """[supervisord]
+logfile=%(here)s/supervisord.log
+pidfile=%(here)s/supervisord.pid
+childlogdir=%(here)s
+nodaemon=true
+[unix_http_server]
+file=%(here)s/s.sock
+{auth}
+{inet}
+[supervisorctl]
+serverurl=unix://%(here)s/s.sock
+{auth}
+{rpc}
+[ctlplugin:healer]
+supervisor.ctl_factory=supervisor_healer.supervisorctl:make_healer_controllerplugin
+[eventlistener:healer]
+command={python} %(here)s/listener.py %(here)s/events.log
+events=PROCESS_STATE,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE
+buffer_size=1024
+autostart={listener}
+autorestart=false
+startsecs=0
+stopwaitsecs=2
+"""
+
+RPC = """[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor_healer.supervisord:make_main_rpcinterface
+[rpcinterface:healer]
+supervisor.rpcinterface_factory=supervisor_healer.supervisord:make_healer_rpcinterface
+"""
+
+PROGRAMS = """[program:wa]
+command={python} %(here)s/worker.py
+startsecs=0
+autorestart=true
+[program:wb]
+command={python} %(here)s/worker.py
+startsecs=0
+autorestart=false
+[program:never]
+command={python} %(here)s/worker.py
+autostart=false
+startsecs=0
+autorestart=unexpected
+exitcodes=0,7
+[program:slow]
+command={python} %(here)s/worker.py slow
+startsecs=0
+stopwaitsecs=1
+autorestart=false
+[program:crash]
+command={python} %(here)s/worker.py exit
+startsecs=0
+autorestart=false
+autostart=false
+[program:many]
+command={python} %(here)s/worker.py
+process_name=%(process_num)d
+numprocs=2
+startsecs=0
+autostart=false
+"""
+
+
+class _Transport(supervisor.xmlrpc.SupervisorTransport):  # type: ignore[misc]
+    """Supervisor's transport, which leaves no half-open connection behind when a call fails."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().request(*args, **kwargs)
+        except OSError:
+            self.close()
+            raise
+
+
+class Supervisord:
+    """One supervisord and its folder; a context manager."""
+
+    def __init__(
+        self, *, listener: bool = True, inet: int = 0, password: str = "", rpc: str = RPC, programs: str = PROGRAMS
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="healer-"))
+        self.password = password
+        (self.folder / "listener.py").write_text(LISTENER)
+        (self.folder / "worker.py").write_text(WORKER)
+        auth = f"username=u\npassword={password}" if password else ""
+        server = f"[inet_http_server]\nport=127.0.0.1:{inet}\n{auth}" if inet else ""
+        conf = CONF.format(
+            auth=auth, inet=server, rpc=rpc, python=sys.executable, listener="true" if listener else "false"
+        )
+        self.conf = self.folder / "supervisord.conf"
+        self.conf.write_text(conf + programs.replace("{python}", sys.executable))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._transports: list[_Transport] = []
+        self.rpc = self.server_at(self.url)
+
+    def __enter__(self) -> Supervisord:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self.conf)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+        )
+        until(lambda: self.rpc.supervisor.getState()["statename"] == "RUNNING", "supervisord answers")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        for transport in self._transports:
+            transport.close()
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+            raise
+        for file in self.folder.iterdir():
+            file.unlink()
+        self.folder.rmdir()
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.folder}/s.sock"
+
+    def server_at(self, url: str) -> Any:
+        """A proxy for this supervisord, reached by another of its addresses."""
+        who = ("u", self.password) if self.password else (None, None)
+        self._transports.append(_Transport(*who, serverurl=url))
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transports[-1])
+
+    def ctl(self, *args: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        """`supervisorctl` with these arguments."""
+        return subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.conf), *args],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "supervisord.log").read_text()
+
+    @property
+    def events(self) -> list[str]:
+        """The events that the listener got, one line each."""
+        return (self.folder / "events.log").read_text().splitlines()
+
+    def info(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.rpc.supervisor.getProcessInfo(name)
+        return answer
+
+    def description(self, name: str) -> str:
+        return str(self.info(name)["description"])
+
+    def pid(self, name: str) -> int:
+        return int(self.info(name)["pid"])
+
+    def until_state(self, name: str, statename: str) -> None:
+        until(lambda: self.info(name)["statename"] == statename, f"{name} is {statename}")
+
+    def start(self, *names: str) -> None:
+        """Have these RUNNING, whatever they were."""
+        for name in names:
+            if self.info(name)["statename"] not in ("RUNNING", "STARTING"):
+                self.rpc.supervisor.startProcess(name)
+            self.until_state(name, "RUNNING")
+
+    def kill(self, name: str, signum: int = signal.SIGKILL) -> int:
+        """Kill the process without a word to supervisord."""
+        pid = self.pid(name)
+        os.kill(pid, signum)
+        return pid
+
+    def publish(self, **changes: Any) -> dict[str, Any]:
+        """Publish as the healer; by default a full publication of workers wa and wb."""
+        news = publication(**{"pid": self.pid("healer"), **changes})
+        answer: dict[str, Any] = protocol.decode(self.rpc.healer.publish(protocol.encode(news)))
+        return answer
+
+    def take(self) -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = protocol.decode(self.rpc.healer.takeRequests())
+        return answer
+
+    def progress(self, request_id: str, state: str, *steps: str, status: int = 0, reason: str = "") -> None:
+        """Publish how far a request is, and nothing else."""
+        self.publish(
+            full=False,
+            workers=[],
+            requests=[
+                {
+                    "id": request_id,
+                    "state": state,
+                    "exit_status": status,
+                    "steps": [{"at": 1.0, "text": text} for text in steps],
+                    "reason": reason,
+                }
+            ],
+        )
+
+    def table(self) -> dict[str, dict[str, Any]]:
+        rows = protocol.decode(self.rpc.healer.getProcessTable())
+        return {f"{row['group']}:{row['name']}": row for row in rows}
+
+    def order(self, verb: str, address: str, pid: int = 0) -> dict[str, Any]:
+        call = getattr(self.rpc.healer, verb)
+        answer: dict[str, Any] = protocol.decode(call(protocol.encode({"address": address, "pid": pid})))
+        return answer
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 10) -> None:
+    """Wait for a condition, with a deadline."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, xmlrpc.client.Error):
+            if condition():
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+@contextlib.contextmanager
+def fault(code: int, *texts: str) -> Iterator[None]:
+    """The block is answered by a fault with this code, whose text holds these texts."""
+    try:
+        yield
+    except xmlrpc.client.Fault as error:
+        assert error.faultCode == code, error
+        for text in texts:
+            assert text in error.faultString, error.faultString
+    else:
+        raise AssertionError(f"no fault {code}")
+
+
+def file(path: str, freshness: str = "fresh", age: float = 1.0, producer: str = "") -> dict[str, Any]:
+    return {
+        "path": path,
+        "freshness": freshness,
+        "aged_mono": time.monotonic() - age if age else 0.0,
+        "max_age": 300.0,
+        "grace": 150.0,
+        "producer": producer,
+    }
+
+
+def worker(name: str, state: str = "healthy", reason: str = "", **changes: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "address": f"{name}:{name}",
+        "state": state,
+        "since": 1700000000.5,
+        "reason": reason,
+        "critical": False,
+        "inputs": [],
+        "outputs": [file(f"{name}.jsonl")],
+        "blocked_by": [],
+        "attempts": 0,
+        "budget_left": 6,
+        "next_attempt_mono": 0.0,
+        "last_heal": {"at": 0.0, "outcome": "", "reason": ""},
+        "explanation": [f"{name} is {state}"],
+        **changes,
+    }
+
+
+def publication(pid: int, **changes: Any) -> dict[str, Any]:
+    """A full publication of workers wa and wb; keys of the listener's news may be given, too."""
+    listener = {
+        "pid": pid,
+        "started": 1700000000.0,
+        "mode": "heal",
+        "architecture": "architecture.yaml",
+        "architecture_errors": [],
+        "warnings": [],
+        "loaded": True,
+    }
+    news = {
+        "listener": listener,
+        "full": True,
+        "workers": [worker("wa"), worker("wb")],
+        "gone": [],
+        "ages": {},
+        "history": [],
+        "requests": [],
+        "report": {},
+    }
+    for key, value in changes.items():
+        (listener if key in listener else news)[key] = value
+    return news

@@ -196,7 +196,10 @@ class Incidents:
     # --- checking -------------------------------------------------------------------------------------------
 
     def until(self, what: str, condition: Callable[[], T | None], within: float) -> T:
-        """Wait until `condition` holds, telling what the healer does meanwhile; raise UnmetError after `within` seconds."""
+        """Wait until `condition` holds, telling what the healer does meanwhile.
+
+        Raises UnmetError after `within` seconds.
+        """
         deadline = time.monotonic() + within
         while True:
             value = condition()

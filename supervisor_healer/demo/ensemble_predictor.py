@@ -9,7 +9,8 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from supervisor_healer.demo import worker
@@ -34,29 +35,30 @@ def predict(window: Iterable[Row]) -> dict[str, dict[str, object]]:
     return predictions
 
 
-def start(folder: Path) -> worker.Step:
+@contextmanager
+def start(folder: Path) -> Iterator[worker.Step]:
     """A step that writes one line for the signals that have come since the last step, and none if none came.
 
     What was already there at the start only fills the averages again.
     """
-    tail = Tail(folder / "logs" / "predictive_signals.jsonl")
-    window: deque[Row] = deque(tail.warm_up(), maxlen=SLOW)
+    with Tail(folder / "logs" / "predictive_signals.jsonl") as tail:
+        window: deque[Row] = deque(tail.warm_up(), maxlen=SLOW)
 
-    def step() -> None:
-        rows = tail.read()
-        if not rows:
-            return
-        window.extend(rows)
-        row = {
-            "ts": time.time(),
-            "pid": os.getpid(),
-            "signals_ts": rows[-1]["ts"],
-            "window": len(window),
-            "predictions": predict(window),
-        }
-        append_line(folder / "logs" / "ensemble_predictions.jsonl", row)
+        def step() -> None:
+            rows = tail.read()
+            if not rows:
+                return
+            window.extend(rows)
+            row = {
+                "ts": time.time(),
+                "pid": os.getpid(),
+                "signals_ts": rows[-1]["ts"],
+                "window": len(window),
+                "predictions": predict(window),
+            }
+            append_line(folder / "logs" / "ensemble_predictions.jsonl", row)
 
-    return step
+        yield step
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from supervisor_healer.demo import worker
@@ -16,7 +17,8 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 KEEP = 10  # newest feature files kept
 
 
-def start(folder: Path) -> worker.Step:
+@contextmanager
+def start(folder: Path) -> Iterator[worker.Step]:
     """A step that writes one features file: a random walk of three features for each symbol."""
     store = folder / "feature_store"
     walk = {symbol: {"ofi": 0.5, "momentum": 0.0, "volatility": 0.2} for symbol in SYMBOLS}
@@ -31,7 +33,7 @@ def start(folder: Path) -> worker.Step:
         for old in sorted(store.glob("features_*.json"))[:-KEEP]:
             old.unlink(missing_ok=True)
 
-    return step
+    yield step
 
 
 def main(argv: Sequence[str] | None = None) -> int:

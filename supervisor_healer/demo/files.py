@@ -91,6 +91,12 @@ class Tail:
             rows += self._drain()
         return rows
 
+    def __enter__(self) -> Tail:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the file; the next `read` opens it anew, from its beginning."""
         if self._stream is not None:

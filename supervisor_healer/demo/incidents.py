@@ -6,6 +6,7 @@ pid of its writer and the time), and the states that the healer publishes. Nothi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -46,13 +47,15 @@ class Incidents:
         self.stage = stage
         self.screen = screen
         self.told: set[tuple[float, str, str]] = set()
+        self.tails = contextlib.ExitStack()
 
     def play(self) -> None:
         """Both incidents, and the account at the end. Raises UnmetError for the first thing that did not happen."""
-        self.opening()
-        self.frozen_predictor()
-        self.frozen_engine()
-        self.closing()
+        with self.tails:
+            self.opening()
+            self.frozen_predictor()
+            self.frozen_engine()
+            self.closing()
 
     # --- the story ------------------------------------------------------------------------------------------
 
@@ -145,7 +148,7 @@ class Incidents:
 
     def follow(self, path: str) -> Tail:
         """The file's new lines from now on."""
-        tail = Tail(self.stage.place.run_folder / path)
+        tail = self.tails.enter_context(Tail(self.stage.place.run_folder / path))
         tail.warm_up()
         return tail
 

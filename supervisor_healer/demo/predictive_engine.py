@@ -6,7 +6,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from supervisor_healer.demo import worker
@@ -22,7 +23,8 @@ def signal(features: Mapping[str, float]) -> float:
     return round(math.tanh(strength / (0.5 + abs(features["volatility"]))), 4)
 
 
-def start(folder: Path) -> worker.Step:
+@contextmanager
+def start(folder: Path) -> Iterator[worker.Step]:
     """A step that writes a line whenever there is a features file newer than the last one used."""
     used = ""
 
@@ -43,7 +45,7 @@ def start(folder: Path) -> worker.Step:
         }
         append_line(folder / "logs" / "predictive_signals.jsonl", row)
 
-    return step
+    yield step
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from supervisor_healer.demo import worker
@@ -25,24 +26,25 @@ def resolve(predictions: Mapping[str, Mapping[str, object]]) -> list[dict[str, o
     return sorted(pending, key=lambda entry: -float(entry["confidence"]))
 
 
-def start(folder: Path) -> worker.Step:
+@contextmanager
+def start(folder: Path) -> Iterator[worker.Step]:
     """A step that replaces the pending signals whenever a new prediction has come."""
-    tail = Tail(folder / "logs" / "ensemble_predictions.jsonl")
-    tail.warm_up()
+    with Tail(folder / "logs" / "ensemble_predictions.jsonl") as tail:
+        tail.warm_up()
 
-    def step() -> None:
-        rows = tail.read()
-        if not rows:
-            return
-        pending = {
-            "ts": time.time(),
-            "pid": os.getpid(),
-            "predictions_ts": rows[-1]["ts"],
-            "pending": resolve(rows[-1]["predictions"]),
-        }
-        write_json(folder / "feature_store" / "pending_signals.json", pending)
+        def step() -> None:
+            rows = tail.read()
+            if not rows:
+                return
+            pending = {
+                "ts": time.time(),
+                "pid": os.getpid(),
+                "predictions_ts": rows[-1]["ts"],
+                "pending": resolve(rows[-1]["predictions"]),
+            }
+            write_json(folder / "feature_store" / "pending_signals.json", pending)
 
-    return step
+        yield step
 
 
 def main(argv: Sequence[str] | None = None) -> int:

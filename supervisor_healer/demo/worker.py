@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 Step = Callable[[], None]
@@ -20,15 +21,15 @@ Step = Callable[[], None]
 
 def run(
     name: str,
-    start: Callable[[Path], Step],
+    start: Callable[[Path], AbstractContextManager[Step]],
     pace: float,
     argv: Sequence[str] | None = None,
     load_for: float = 0.0,
 ) -> int:
     """Run worker `name` until SIGTERM or SIGINT, and return its exit status.
 
-    `start` gets the run folder and returns the step to take every `pace` seconds; before the first one the worker
-    is busy for `load_for` seconds, as one that loads a model is.
+    `start` gets the run folder and gives, as a context, the step to take every `pace` seconds; before the first one
+    the worker is busy for `load_for` seconds, as one that loads a model is.
     """
     parser = argparse.ArgumentParser(prog=name, description=f"The worker {name} of the demonstration pipeline.")
     parser.add_argument("--dir", type=Path, default=Path(), help="the run folder (default: the current one)")
@@ -42,17 +43,14 @@ def run(
     if load_for:
         print(f"{name}: loading its model, {load_for:g} s", flush=True)
         stop.wait(load_for)
-    step = start(folder)
     flag = folder / "hang" / name
     hung = False
-    while not stop.wait(pace):
-        if flag.exists() != hung:
-            hung = not hung
-            print(
-                f"{name}: {'hanging while' if hung else 'going on, as'} {flag} {'exists' if hung else 'is gone'}",
-                flush=True,
-            )
-        if not hung:
-            step()
+    with start(folder) as step:
+        while not stop.wait(pace):
+            if flag.exists() != hung:
+                hung = not hung
+                print(f"{name}: hanging while {flag} exists" if hung else f"{name}: going on", flush=True)
+            if not hung:
+                step()
     print(f"{name}: stopped", flush=True)
     return 0

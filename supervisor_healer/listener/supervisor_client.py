@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from supervisor_healer.core.model import Process, ProcessState
@@ -117,11 +116,7 @@ class SupervisorClient:
 # --- answers -------------------------------------------------------------------------------------------------
 
 _Dict = TypeVar("_Dict", PublishAnswer, WireRequest, ProcessRow, OrderAnswer)
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+_HINTS = {kind.__name__: get_type_hints(kind) for kind in (PublishAnswer, WireRequest, ProcessRow, OrderAnswer)}
 
 
 def _typed(kind: type[_Dict], value: object) -> _Dict:
@@ -132,7 +127,7 @@ def _typed(kind: type[_Dict], value: object) -> _Dict:
     if not isinstance(value, dict):
         raise ProtocolError(f"expected an object of {kind.__name__}, got {_short(value)}")
     result = {}
-    for key, hint in _hints(kind).items():
+    for key, hint in _HINTS[kind.__name__].items():
         if key not in value:
             raise ProtocolError(f"{kind.__name__} without {key!r}: {_short(value)}")
         result[key] = _checked(value[key], hint, f"{kind.__name__}.{key}")

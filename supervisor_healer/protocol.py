@@ -26,6 +26,7 @@ API_VERSION = "1.0"
 HEARTBEAT = 5.0  # seconds between two publications at the latest
 SILENT_AFTER = 16.0  # seconds without one, after which a RUNNING listener is called silent
 REQUEST_EXPIRES = 60.0  # seconds that a request may wait before a listener has taken it
+ORPHAN_EXPIRES = 10.0  # seconds that a request nobody has taken outlives the listener that was there when it came
 REQUESTS_KEPT = 1000  # requests remembered in supervisord; the oldest finished one is forgotten first
 HISTORY_KEPT = 500  # history entries that supervisord holds for getHistory
 RING = "supervisor_healer"  # type of the REMOTE_COMMUNICATION event that says "fetch"; it carries nothing

@@ -218,6 +218,22 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessTable:
+    """Processes as supervisord holds them now; `complete`: one that is not in it is gone."""
+
+    processes: tuple[Process, ...]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFailed:
+    """supervisord refused a stop or a start of `worker` for good; `reason` is its own."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HealRequest:
     """An operator's `heal`: `worker` is a name, or ``all``."""
 
@@ -296,6 +312,7 @@ class Answer:
     reason: str
 
 
+Event = ProcessTable | OrderFailed | HealRequest | MonitorRequest
 Decision = Stop | Start | Remember | Note | Tell | Answer
 
 

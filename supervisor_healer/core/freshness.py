@@ -1,0 +1,240 @@
+"""One file: what the looks at it have found, and how it stands against its limits on both clocks.
+
+The wall clock is what an mtime is written in, and it can be stepped. The monotonic clock cannot, but knows only what
+we have seen ourselves. So a worker is convicted by its output only when both say so, and an input counts as fresh only
+when neither objects. Worked example, `max_age: 5m, grace: 150s`, last written at 12:00:00: late from 12:05:00,
+stale from 12:07:30. A healer that starts at 12:20 without a journal sees 20 minutes on the wall clock but 0 on
+its own: late until 12:27:30, then stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from supervisor_healer.core.model import FileSpec, Freshness, Now, Seen
+
+FUTURE_TOLERANCE = 1.0  # seconds an mtime may lie ahead of the wall clock before it is called a future one
+GAP_TOLERANCE = 0.05  # seconds; a look at the deadline comes a little after it
+NEVER = float("-inf")
+INFINITE = float("inf")
+
+
+class Standing(NamedTuple):
+    """How a file stands. `counts` is what a judgement uses (a missing output counts as late, then as stale).
+
+    `changes_at` is the next mono moment at which time alone changes it, infinite if it does not.
+    """
+
+    freshness: Freshness
+    counts: Freshness
+    changes_at: float = INFINITE
+
+
+@dataclass(slots=True)
+class Track:
+    """What is known of one file. Wall times are mtimes; `*_mono` are moments of the monotonic clock.
+
+    `moved_mono` is the progress put back on the monotonic clock; the move came after the look at `found_after` and was
+    found by the one at `found_mono` (both NEVER for what the first look found). `aged_from` is the moment from which a
+    person counts the file's age, `held_since` since when it has been neither stale, missing nor unknown. `orderly`: its
+    mtime can be compared with another file's.
+    """
+
+    spec: FileSpec
+    looked: Now | None = None
+    first_look: float = NEVER
+    problem: str = ""
+    present: bool = False
+    seen_mono: float = NEVER
+    mtime: float | None = None
+    moved_mono: float = NEVER
+    found_after: float = NEVER
+    found_mono: float = NEVER
+    aged_from: float | None = None
+    from_future: bool = False
+    orderly: bool = True
+    held_since: float | None = None
+    hold_needs_move: bool = False
+
+    def see(self, seen: Seen, now: Now) -> bool:
+        """Take in one look; whether it found that the file has moved."""
+        before = self.looked
+        if before is None:
+            self.first_look = now.mono
+        self.looked = now
+        self.problem = seen.problem
+        self.present = seen.mtime is not None and not seen.problem
+        moved = False
+        if self.present and seen.mtime is not None:
+            self.seen_mono = now.mono
+            moved = seen.mtime != self.mtime and self._take(seen.mtime, before, now)
+            if seen.mtime > now.wall + FUTURE_TOLERANCE:
+                self.from_future, self.orderly = True, False
+                self.aged_from = self.moved_mono
+        self._hold(now)
+        return moved
+
+    def _take(self, mtime: float, before: Now | None, now: Now) -> bool:
+        """A changed mtime. One that went back is older content put in place: its age counts, it did not move."""
+        went_back = self.mtime is not None and mtime < self.mtime and not self.from_future
+        self.mtime = mtime
+        put_back = now.mono - (now.wall - mtime)
+        self.aged_from = min(put_back, now.mono)
+        if went_back:
+            return False
+        previous = self.moved_mono
+        earliest = before.mono if before is not None else now.mono
+        self.moved_mono = min(max(put_back, earliest), now.mono)
+        if before is not None:
+            self.found_after, self.found_mono = before.mono, now.mono
+        self.from_future, self.orderly = False, True
+        if before is not None and self.moved_mono - previous > self.spec.limit + GAP_TOLERANCE:
+            self.held_since = None
+        if self.hold_needs_move or self.held_since is None:
+            self.held_since = self.moved_mono
+            self.hold_needs_move = False
+        return before is not None
+
+    def _hold(self, now: Now) -> None:
+        counts = self.as_input(now).counts
+        if counts not in (Freshness.FRESH, Freshness.LATE) or self.hold_needs_move:
+            self.held_since = None
+        elif self.held_since is None:
+            self.held_since = now.mono
+
+    def break_hold(self) -> None:
+        """Its producer is being restarted: only a move from now on begins the hold anew."""
+        self.held_since, self.hold_needs_move = None, True
+
+    def distrust(self, now: Now) -> None:
+        """The clock was stepped, or we slept: count from here, and trust no older mtime for the order of two files."""
+        if self.mtime is not None:
+            self.moved_mono = now.mono
+            self.aged_from = now.mono - max(0.0, now.wall - self.mtime)
+            self.orderly = False
+        if self.first_look != NEVER:
+            self.first_look = now.mono
+        if self.held_since is not None:
+            self.held_since = now.mono
+
+    def ages(self, now: Now) -> tuple[float, float]:
+        """(by the wall clock, by the monotonic one) in seconds; infinite without any progress."""
+        if self.mtime is None:
+            return INFINITE, INFINITE
+        mono = now.mono - self.moved_mono
+        return (mono if self.from_future else max(0.0, now.wall - self.mtime)), mono
+
+    def _gone(self, now: Now) -> bool:
+        """Gone for so long that it is missing, not being rotated or replaced."""
+        return not self.present and (self.mtime is None or now.mono - self.seen_mono >= self.spec.limit)
+
+    def as_input(self, now: Now) -> Standing:
+        """As a reader must see it: the larger of the two ages counts."""
+        if self.looked is None or self.problem:
+            return Standing(Freshness.UNKNOWN, Freshness.UNKNOWN)
+        if self.spec.max_age is None:
+            here = Freshness.FRESH if self.present else Freshness.MISSING
+            return Standing(here, here)
+        if self._gone(now):
+            return Standing(Freshness.MISSING, Freshness.MISSING)
+        age = max(self.ages(now))
+        return self._standing(now, age, age)
+
+    def as_output(self, now: Now, *, floor: Now | None = None, one_look: bool = False) -> Standing:
+        """As its producer is judged by it: late as soon as one clock says so, stale only when both do.
+
+        `floor` is the producer's start plus its start-up grace, from which a missing output's time counts.
+        `one_look` judges by the wall clock alone: an operator has asked and does not want to wait.
+        """
+        if self.looked is None or self.problem:
+            return Standing(Freshness.UNKNOWN, Freshness.UNKNOWN)
+        if self.spec.max_age is None:
+            return self.as_input(now)
+        if self._gone(now):
+            wall_from = max(NEVER if self.mtime is None else self.mtime, NEVER if floor is None else floor.wall)
+            mono_from = max(self.moved_mono, self.first_look, NEVER if floor is None else floor.mono)
+            deadline = mono_from + self.spec.limit
+            if wall_from != NEVER:
+                deadline = max(deadline, now.mono + wall_from + self.spec.limit - now.wall)
+                if one_look:
+                    deadline = now.mono + wall_from + self.spec.limit - now.wall
+            elif one_look:
+                deadline = now.mono
+            if now.mono >= deadline:
+                return Standing(Freshness.MISSING, Freshness.STALE)
+            return Standing(Freshness.MISSING, Freshness.LATE, deadline)
+        wall, mono = self.ages(now)
+        return self._standing(now, wall, wall) if one_look else self._standing(now, max(wall, mono), min(wall, mono))
+
+    def _standing(self, now: Now, age_for_late: float, age_for_stale: float) -> Standing:
+        """Deadline first, then one comparison: stale is `age >= max_age + grace`."""
+        if age_for_stale >= self.spec.limit:
+            return Standing(Freshness.STALE, Freshness.STALE)
+        if self.spec.max_age is not None and age_for_late < self.spec.max_age:
+            return Standing(Freshness.FRESH, Freshness.FRESH, now.mono + self.spec.max_age - age_for_late)
+        return Standing(Freshness.LATE, Freshness.LATE, now.mono + self.spec.limit - age_for_stale)
+
+    def moved_since(self, wall: float, mono: float) -> bool:
+        """Whether it moved after a moment given on both clocks (a start): by its mtime, or between two looks since.
+
+        The second also holds on file systems whose mtimes have a coarse grain.
+        """
+        if self.mtime is None:
+            return False
+        return (self.orderly and self.mtime > wall) or self.found_after >= mono
+
+    def moved_after(self, other: Track) -> bool:
+        """Whether its last move came after the other file's: by mtimes where both can be trusted, else as seen."""
+        if self.mtime is None or other.mtime is None:
+            return self.mtime is not None
+        if self.orderly and other.orderly:
+            return self.mtime > other.mtime
+        return self.found_mono > other.found_mono
+
+    def memory(self) -> dict[str, object]:
+        """What a healer that starts later needs to know, as plain JSON values."""
+        if self.looked is None:
+            return {}
+        return {
+            "looked": [self.looked.wall, self.looked.mono], "first_look": self.first_look, "present": self.present,
+            "seen_mono": _finite(self.seen_mono), "mtime": self.mtime, "moved_mono": _finite(self.moved_mono),
+            "found_mono": _finite(self.found_mono), "found_after": _finite(self.found_after), "aged_from": self.aged_from,
+            "from_future": self.from_future, "orderly": self.orderly, "held_since": self.held_since, "hold_needs_move": self.hold_needs_move,
+        }  # fmt: skip
+
+    def recall(self, memory: Mapping[str, object]) -> None:
+        """Take back what `memory` gave, on the same boot (the monotonic clock must be the same one)."""
+        wall, mono = _pair(memory.get("looked"))
+        self.looked = Now(wall, mono)
+        self.first_look = _number(memory.get("first_look"), mono)
+        self.present = memory.get("present") is True
+        self.seen_mono = _number(memory.get("seen_mono"), NEVER)
+        self.mtime = _optional(memory.get("mtime"))
+        self.moved_mono = _number(memory.get("moved_mono"), NEVER)
+        self.found_mono = _number(memory.get("found_mono"), NEVER)
+        self.found_after = _number(memory.get("found_after"), NEVER)
+        self.aged_from = _optional(memory.get("aged_from"))
+        self.from_future = memory.get("from_future") is True
+        self.orderly = memory.get("orderly") is not False
+        self.held_since = _optional(memory.get("held_since"))
+        self.hold_needs_move = memory.get("hold_needs_move") is True
+
+
+def _finite(value: float) -> float | None:
+    return None if value == NEVER else value
+
+
+def _number(value: object, default: float) -> float:
+    return float(value) if isinstance(value, (int, float)) else default
+
+
+def _optional(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _pair(value: object) -> tuple[float, float]:
+    if isinstance(value, list) and len(value) == 2:
+        return _number(value[0], 0.0), _number(value[1], 0.0)
+    return 0.0, 0.0

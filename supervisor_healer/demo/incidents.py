@@ -46,7 +46,7 @@ class Incidents:
     def __init__(self, stage: Stage, screen: Screen) -> None:
         self.stage = stage
         self.screen = screen
-        self.told: set[tuple[float, str, str]] = set()
+        self.told = 0.0
         self.tails = contextlib.ExitStack()
 
     def play(self) -> None:
@@ -190,11 +190,11 @@ class Incidents:
 
     def tell(self) -> None:
         """Put on the timeline what the healer has noted since the last time, in its own words."""
-        for note in sorted(self.stage.rpc.healer.getHistory("", 100), key=lambda note: float(note["at"])):
-            key = (note["at"], note["worker"], note["text"])
-            if key not in self.told:
-                self.told.add(key)
-                self.screen.say(f"healer: {note['worker']}: {note['text']}", at=note["at"])
+        for note in self.stage.rpc.healer.getHistory("", 100):
+            if note["id"] > self.told:
+                self.told = note["id"]
+                subject = f"{note['worker']}: " if note["worker"] else ""
+                self.screen.say(f"healer: {subject}{note['text']}", at=note["at"])
 
     # --- checking -------------------------------------------------------------------------------------------
 

@@ -11,9 +11,15 @@ import os
 from dataclasses import dataclass, field
 
 from supervisor_healer import words
-from supervisor_healer.protocol import NO_HEALER, REQUEST_EXPIRES, REQUESTS_KEPT, WireProgress, WireRequest, WireStep
-
-ORPHAN_EXPIRES = 10.0  # seconds that a request nobody has taken outlives the listener that was there when it came
+from supervisor_healer.protocol import (
+    NO_HEALER,
+    ORPHAN_EXPIRES,
+    REQUEST_EXPIRES,
+    REQUESTS_KEPT,
+    WireProgress,
+    WireRequest,
+    WireStep,
+)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import xmlrpc.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from supervisor_healer import protocol
 
@@ -45,8 +48,18 @@ if len(sys.argv) > 1 and sys.argv[1] == "slow":
     signal.signal(signal.SIGTERM, lambda *_: None)
 if len(sys.argv) > 1 and sys.argv[1] == "exit":
     sys.exit(3)
+signal.signal(signal.SIGUSR1, lambda *_: None)  # the mark of being ready
 while True:
     signal.pause() if len(sys.argv) < 2 else time.sleep(0.05)
+"""
+
+IMPATIENT = """
+from supervisor.supervisord import main
+from supervisor_healer import protocol
+for name, seconds in {waits}.items():
+    assert hasattr(protocol, name)
+    setattr(protocol, name, seconds)
+main()
 """
 
 CONF = """[supervisord]
@@ -128,8 +141,9 @@ class Supervisord:
     """One supervisord and its folder; a context manager."""
 
     def __init__(
-        self, *, listener: bool = True, inet: int = 0, password: str = "", rpc: str = RPC, programs: str = PROGRAMS
+        self, *, listener: bool = True, inet: int = 0, password: str = "", rpc: str = RPC, **impatience: float
     ) -> None:
+        """`impatience`: waits of the protocol, such as SILENT_AFTER, that this supervisord has shorter."""
         self.folder = Path(tempfile.mkdtemp(prefix="healer-"))
         self.password = password
         (self.folder / "listener.py").write_text(LISTENER)
@@ -140,14 +154,15 @@ class Supervisord:
             auth=auth, inet=server, rpc=rpc, python=sys.executable, listener="true" if listener else "false"
         )
         self.conf = self.folder / "supervisord.conf"
-        self.conf.write_text(conf + programs.replace("{python}", sys.executable))
+        self.conf.write_text(conf + PROGRAMS.replace("{python}", sys.executable))
+        (self.folder / "impatient.py").write_text(IMPATIENT.format(waits=impatience))
         self._process: subprocess.Popen[bytes] | None = None
         self._transports: list[_Transport] = []
         self.rpc = self.server_at(self.url)
 
     def __enter__(self) -> Supervisord:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self.conf)],
+            [sys.executable, str(self.folder / "impatient.py"), "-n", "-c", str(self.conf)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
@@ -159,13 +174,12 @@ class Supervisord:
         assert self._process is not None
         for transport in self._transports:
             transport.close()
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(5)
-            raise
+        self._process.kill()  # a shutdown in order takes supervisord several rounds of its loop
+        self._process.wait(5)
+        for pid in map(int, re.findall(r"spawned: '[^']+' with pid (\d+)", self.log)):
+            with contextlib.suppress(OSError):
+                if str(self.folder) in Path(f"/proc/{pid}/cmdline").read_text():
+                    os.kill(pid, signal.SIGKILL)
         for file in self.folder.iterdir():
             file.unlink()
         self.folder.rmdir()
@@ -218,12 +232,15 @@ class Supervisord:
             if self.info(name)["statename"] not in ("RUNNING", "STARTING"):
                 self.rpc.supervisor.startProcess(name)
             self.until_state(name, "RUNNING")
+            if name != "healer":
+                pid = self.pid(name)
+                until(lambda pid=pid: _ready(pid), f"{name} is ready")  # type: ignore[misc]
 
-    def kill(self, name: str, signum: int = signal.SIGKILL) -> int:
-        """Kill the process without a word to supervisord."""
+    def kill(self, name: str) -> None:
+        """Kill the process without a word to supervisord, who may not have noticed when this returns."""
         pid = self.pid(name)
-        os.kill(pid, signum)
-        return pid
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: _gone(pid), f"{name} is dead")
 
     def publish(self, **changes: Any) -> dict[str, Any]:
         """Publish as the healer; by default a full publication of workers wa and wb."""
@@ -261,6 +278,26 @@ class Supervisord:
         return answer
 
 
+def _gone(pid: int) -> bool:
+    """Whether the process is dead, be it reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _ready(pid: int) -> bool:
+    """Whether a worker runs its own program. (A signal before that is lost: supervisord's handler swallows it.)"""
+    with contextlib.suppress(OSError):
+        caught = re.search(r"SigCgt:\t(\w+)", Path(f"/proc/{pid}/status").read_text())
+        return (
+            caught is not None
+            and "worker.py" in Path(f"/proc/{pid}/cmdline").read_text()
+            and bool(int(caught[1], 16) & (1 << (signal.SIGUSR1 - 1)))
+        )
+    return False
+
+
 def until(condition: Callable[[], object], what: str, seconds: float = 10) -> None:
     """Wait for a condition, with a deadline."""
     deadline = time.monotonic() + seconds
@@ -275,14 +312,11 @@ def until(condition: Callable[[], object], what: str, seconds: float = 10) -> No
 @contextlib.contextmanager
 def fault(code: int, *texts: str) -> Iterator[None]:
     """The block is answered by a fault with this code, whose text holds these texts."""
-    try:
+    with pytest.raises(xmlrpc.client.Fault) as caught:
         yield
-    except xmlrpc.client.Fault as error:
-        assert error.faultCode == code, error
-        for text in texts:
-            assert text in error.faultString, error.faultString
-    else:
-        raise AssertionError(f"no fault {code}")
+    assert caught.value.faultCode == code, caught.value
+    for text in texts:
+        assert text in caught.value.faultString
 
 
 def file(path: str, freshness: str = "fresh", age: float = 1.0, producer: str = "") -> dict[str, Any]:

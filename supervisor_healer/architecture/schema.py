@@ -1,0 +1,164 @@
+"""The architecture file against the JSON Schema that the package ships, in an operator's words."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from supervisor_healer.architecture import durations
+from supervisor_healer.architecture.document import MAX_PROBLEMS, Document, kind
+from supervisor_healer.errors import Problem
+from supervisor_healer.words import clean
+
+
+def text() -> str:
+    """The schema as shipped, for editors."""
+    return files(__package__).joinpath("schema.json").read_text("utf-8")
+
+
+def problems(document: Document, *, included: bool = False) -> tuple[Problem, ...]:
+    """Everything in `document` that the schema refuses; an `included` file need not say its version."""
+    found: list[Problem] = []
+    errors: Iterator[Any] = _validator().iter_errors(document.value)
+    for error in errors:
+        found += _explain(document, error, included)
+        if len(found) >= MAX_PROBLEMS:
+            break
+    return tuple(found)
+
+
+def problem_of_schema(schema: object) -> str:
+    """What is wrong with a JSON Schema that a person wrote; '' if nothing is."""
+    try:
+        Draft202012Validator.check_schema(schema)  # type: ignore[arg-type]
+    except (SchemaError, RecursionError) as error:
+        if isinstance(error, RecursionError):
+            return "it is nested too deeply"
+        where = ".".join(str(part) for part in error.absolute_path)
+        return clean(f"{where}: {error.message}" if where else error.message)[:200]
+    return ""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """``, did you mean 'outputs'?`` where one of the `known` words is close to `word`, else ''."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Draft202012Validator:
+    schema = json.loads(text())
+    return Draft202012Validator(_inlined(schema, schema["$defs"]))
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    """`node` with its references replaced by what they refer to: validation then takes 3/5 of the time."""
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    own = {key: _inlined(value, definitions) for key, value in node.items() if key not in ("$ref", "$defs")}
+    if "$ref" in node:
+        return {**_inlined(definitions[node["$ref"].removeprefix("#/$defs/")], definitions), **own}
+    return own
+
+
+def _explain(document: Document, error: Any, included: bool) -> Iterator[Problem]:
+    field = field_of(error.absolute_path)
+    if error.validator == "additionalProperties":
+        for key in error.instance:
+            if key not in error.schema["properties"]:
+                yield _unknown_key(document, field, key, error.schema["properties"])
+        return
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        if included and missing == ["version"]:
+            return
+        # jsonschema reports each missing key by itself; the message names it
+        key = next(key for key in missing if error.message.startswith(repr(key)))
+        example = error.schema["properties"][key].get("const", "")
+        what = f"the key {key!r} is missing"
+        line = document.line(field) or 1
+        yield Problem(document.path, line, field, what, f"`{key}: {example}`" if example else f"`{key}`")
+        return
+    what, expected = _words(error)
+    yield Problem(document.path, document.line(field), clean(field), what, expected)
+
+
+def field_of(path: Iterable[str | int]) -> str:
+    """The dotted field of a path into the document: ``workers.wb.inputs[0]``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _unknown_key(document: Document, field: str, key: str, properties: dict[str, Any]) -> Problem:
+    name = f"{field}.{key}" if field else key
+    hint = suggestion(key, properties)
+    if key in _HOMES and not hint:
+        return Problem(document.path, document.line(name), clean(name), "does not belong here", _HOMES[key])
+    expected = "" if hint else "one of " + ", ".join(properties)
+    return Problem(document.path, document.line(name), clean(name), "unknown key" + hint, expected)
+
+
+_HOMES = {
+    "max_restarts_overall": "only under `defaults`",
+    "max_age": "under `files: {PATH: ...}` or `defaults`",
+    "grace": "under `files: {PATH: ...}` or `defaults`",
+    "shared": "under `files: {PATH: ...}`",
+}
+
+
+def _words(error: Any) -> tuple[str, str]:
+    """What is wrong, and what was expected."""
+    if error.schema.get("title") in ("duration", "positive duration"):
+        return _duration_words(error)
+    what = f"{clean(kind(error.instance))} cannot be used"
+    if error.validator == "enum":
+        hint = suggestion(error.instance, error.validator_value) if isinstance(error.instance, str) else ""
+        return what + hint, "one of " + ", ".join(error.validator_value)
+    if error.validator == "const":
+        return what, str(error.validator_value)
+    examples = error.schema.get("examples")
+    such_as = ", such as " + " or ".join(_example(item) for item in examples) if examples else ""
+    if error.validator in _EXPECTED:
+        return what, _EXPECTED[error.validator](error.validator_value) + such_as
+    return what, f"a valid value{such_as}"
+
+
+def _duration_words(error: Any) -> tuple[str, str]:
+    try:
+        seconds = durations.parse(error.instance)
+    except ValueError as problem:
+        return clean(str(problem)), durations.EXPECTED
+    what = "a duration of zero means nothing here" if not seconds else f"{error.instance!r} is not a duration"
+    return what, "a duration above zero, such as 30s"
+
+
+_TYPES = {"object": "a mapping", "array": "a list", "string": "text", "boolean": "true or false", "integer": "a number"}
+
+
+def _type_words(types: str | list[str]) -> str:
+    return " or ".join(_TYPES[name] for name in ([types] if isinstance(types, str) else types))
+
+
+_EXPECTED: dict[str, Callable[[Any], str]] = {
+    "type": _type_words,
+    "minimum": lambda least: f"a whole number from {least} on",
+    "minLength": lambda _: "a text",
+    "minItems": lambda _: "at least one item",
+    "pattern": lambda _: "a text",
+}
+
+
+def _example(value: object) -> str:
+    """An example in YAML's short form, unquoted where that is how one would write it."""
+    if isinstance(value, str):
+        return value
+    return re.sub(r'"([\w./*%()-]+)"', r"\1", json.dumps(value))

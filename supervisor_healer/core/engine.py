@@ -165,9 +165,11 @@ class Engine:
     def restrict(self, now: Now, why: str) -> None:
         """The past is lost (no journal): act as if half of every budget were used up."""
         for name, patient in self.patients.items():
-            patient.memory.budget.restarts = [now.mono] * ((patient.spec.restarts.max + 1) // 2)
+            half, known = (patient.spec.restarts.max + 1) // 2, patient.memory.budget.restarts
+            patient.memory.budget.restarts = known + [now.mono] * (half - len(known))
             self._touched.add(name)
-        self.host_restarts = [now.mono] * ((self.restarts_overall.max + 1) // 2)
+        half = (self.restarts_overall.max + 1) // 2
+        self.host_restarts = self.host_restarts + [now.mono] * (half - len(self.host_restarts))
         self._out.append(Note("", "journal", f"{why}: restarts are limited as if half of each budget were used up"))
 
     def halt(self, why: str) -> None:

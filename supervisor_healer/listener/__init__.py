@@ -1,0 +1,1 @@
+"""The event listener: the only brain, and the only one that acts."""

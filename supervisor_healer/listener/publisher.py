@@ -1,0 +1,203 @@
+"""What supervisord is told: only what has changed, in pieces that never hold it up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from supervisor_healer.core.engine import Engine
+from supervisor_healer.core.model import Answer, FileVerdict, Now, Tell, Verdict
+from supervisor_healer.protocol import (
+    ListenerNews,
+    Publication,
+    WireFile,
+    WireNote,
+    WireProgress,
+    WireWorker,
+)
+from supervisor_healer.words import clean, clean_but_tokens, render
+
+WORKERS_A_PIECE = 50  # workers in one publication: some 50 KB of JSON, parsed in well under a millisecond each
+ANSWERS_KEPT = 200  # finished requests whose progress is kept until supervisord has it for sure
+
+
+class Publisher:
+    """Collects news between two publications, and hands them out in pieces."""
+
+    def __init__(self, started: float, architecture: str) -> None:
+        self.started = started
+        self.architecture = architecture
+        self.mode = ""
+        self.errors: list[str] = []
+        self.warnings: list[str] = []
+        self.loaded = False
+        self._sent: dict[str, tuple[object, ...]] = {}
+        self._shown: dict[str, tuple[str, ...]] = {}
+        self._ages: dict[str, float] = {}
+        self._history: list[WireNote] = []
+        self._progress: dict[str, WireProgress] = {}
+        self._unsent: dict[str, None] = {}
+        self._full = True
+        self._turn = 0
+
+    def begin_anew(self, history: Iterable[WireNote]) -> None:
+        """Send everything again: a first publication, another architecture, or a supervisord that forgot."""
+        self._sent, self._shown, self._ages = {}, {}, {}
+        self._history = list(history)
+        self._full = True
+        self._unsent = dict.fromkeys(self._progress)
+
+    def note(self, notes: Iterable[WireNote]) -> None:
+        """New lines of history."""
+        self._history += notes
+
+    def tell(self, tell: Tell, now: Now) -> None:
+        """A step of a request."""
+        progress = self._of(tell.request)
+        progress["state"] = "running"
+        progress["steps"].append({"at": now.wall, "text": render(tell.text, now.mono)})
+
+    def answer(self, answer: Answer, now: Now) -> None:
+        """The end of a request."""
+        progress = self._of(answer.request)
+        progress["state"], progress["exit_status"] = "done", answer.exit_status
+        progress["reason"] = render(answer.reason, now.mono)
+        finished = [name for name, one in self._progress.items() if one["state"] == "done" and name not in self._unsent]
+        for name in finished[:-ANSWERS_KEPT]:
+            del self._progress[name]
+
+    def knows(self, request: str) -> bool:
+        """Whether this request has been answered or is in hand."""
+        return request in self._progress
+
+    def take(self, request: str) -> None:
+        """A request has come to us."""
+        self._of(request)["state"] = "running"
+
+    def _of(self, request: str) -> WireProgress:
+        self._unsent[request] = None
+        return self._progress.setdefault(
+            request, {"id": request, "state": "running", "exit_status": 0, "steps": [], "reason": ""}
+        )
+
+    def has_news(self, engine: Engine | None) -> bool:
+        """Whether anything but the ages of files has changed."""
+        if self._full or self._history or self._unsent:
+            return True
+        return engine is not None and (
+            any(self._sent.get(name) != _signature(verdict) for name, verdict in engine.verdicts.items())
+            or any(name not in engine.verdicts for name in self._sent)
+        )
+
+    def pieces(self, engine: Engine | None) -> Iterable[Publication]:
+        """The publications that bring supervisord up to date; at least one, for it is the heartbeat."""
+        verdicts = {} if engine is None else engine.verdicts
+        changed = [name for name, verdict in verdicts.items() if self._sent.get(name) != _signature(verdict)]
+        changed += self._to_refresh(verdicts, WORKERS_A_PIECE - len(changed), set(changed))
+        gone = [name for name in self._sent if name not in verdicts]
+        first = True
+        while first or changed:
+            piece, changed = changed[:WORKERS_A_PIECE], changed[WORKERS_A_PIECE:]
+            publication: Publication = {
+                "listener": self._listener(loaded=self.loaded and not changed),
+                "full": self._full,
+                "workers": [wire_worker(verdicts[name]) for name in piece],
+                "gone": gone if first else [],
+                "ages": self._moved(engine) if first and engine is not None else {},
+                "history": self._history if first else [],
+                "requests": [self._progress[name] for name in self._unsent] if not changed else [],
+                "report": {},
+            }
+            yield publication
+            # only here has supervisord taken it: an exception above keeps all of it for the next time
+            self._full = False
+            for name in piece:
+                self._sent[name] = _signature(verdicts[name])
+                self._shown[name] = verdicts[name].evidence
+            if first:
+                for name in gone:
+                    self._sent.pop(name, None)
+                self._ages.update(publication["ages"])
+                self._history = []
+            if not changed:
+                self._unsent = {}
+            first = False
+
+    def _to_refresh(self, verdicts: dict[str, Verdict], room: int, known: set[str]) -> list[str]:
+        """Workers whose evidence alone has moved on, in turn, as far as there is room."""
+        stale = [name for name, one in verdicts.items() if name not in known and self._shown.get(name) != one.evidence]
+        if room <= 0 or not stale:
+            return []
+        self._turn = (self._turn + room) % len(stale) if len(stale) > room else 0
+        return (stale[self._turn :] + stale[: self._turn])[:room]
+
+    def _moved(self, engine: Engine) -> dict[str, float]:
+        return {
+            clean(path): track.aged_from
+            for path, track in engine.tracks.items()
+            if track.aged_from is not None and self._ages.get(path) != track.aged_from
+        }
+
+    def _listener(self, *, loaded: bool) -> ListenerNews:
+        return {
+            "pid": os.getpid(),
+            "started": self.started,
+            "mode": self.mode,
+            "architecture": self.architecture,
+            "architecture_errors": self.errors,
+            "warnings": self.warnings,
+            "loaded": loaded,
+        }
+
+
+def _signature(verdict: Verdict) -> tuple[object, ...]:
+    """What makes a verdict worth telling at once: all but the moments at which healthy files moved."""
+    files = tuple((one.path, one.freshness) for one in (*verdict.outputs, *verdict.inputs))
+    return (
+        verdict.state,
+        verdict.since,
+        verdict.reason,
+        verdict.critical,
+        verdict.address,
+        files,
+        verdict.blocked_by,
+        verdict.attempts,
+        verdict.budget_left,
+        verdict.next_attempt,
+        verdict.last_heal,
+    )
+
+
+def wire_worker(verdict: Verdict) -> WireWorker:
+    """A verdict as it is published."""
+    return {
+        "name": verdict.worker,
+        "address": verdict.address,
+        "state": verdict.state.value,
+        "since": verdict.since,
+        "reason": verdict.reason,
+        "critical": verdict.critical,
+        "inputs": [_wire_file(one) for one in verdict.inputs],
+        "outputs": [_wire_file(one) for one in verdict.outputs],
+        "blocked_by": [clean(name) for name in verdict.blocked_by],
+        "attempts": verdict.attempts,
+        "budget_left": verdict.budget_left,
+        "next_attempt_mono": verdict.next_attempt or 0.0,
+        "last_heal": {
+            "at": verdict.last_heal.at,
+            "outcome": verdict.last_heal.outcome,
+            "reason": clean_but_tokens(verdict.last_heal.reason),
+        },
+        "explanation": list(verdict.evidence),
+    }
+
+
+def _wire_file(one: FileVerdict) -> WireFile:
+    return {
+        "path": clean(one.path),
+        "freshness": one.freshness.value,
+        "aged_mono": one.aged_from or 0.0,
+        "max_age": one.max_age or 0.0,
+        "grace": one.grace if one.max_age is not None else 0.0,
+        "producer": one.producer,
+    }

@@ -1,0 +1,333 @@
+"""One turn of the healer: observe, judge, plan, record, act, publish. Everything that waits is in `main`."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from supervisor_healer.core.engine import Engine
+from supervisor_healer.core.model import (
+    Answer,
+    Architecture,
+    Decision,
+    HealRequest,
+    MonitorRequest,
+    Note,
+    Now,
+    OrderFailed,
+    Process,
+    ProcessTable,
+    Remember,
+    Start,
+    Stop,
+    Tell,
+)
+from supervisor_healer.core.pipeline import Pipeline, expand
+from supervisor_healer.errors import ProtocolError, UnreachableError
+from supervisor_healer.listener import probes
+from supervisor_healer.listener.journal import Journal, JournalError, StampedNote
+from supervisor_healer.listener.publisher import Publisher
+from supervisor_healer.listener.rpc import ShuttingDownError
+from supervisor_healer.listener.supervisor_client import SupervisorClient, row_to_process
+from supervisor_healer.protocol import HEARTBEAT, HISTORY_KEPT, OrderAnswer, WireRequest
+from supervisor_healer.words import render
+
+FIRST_FOLLOW, LONGEST_FOLLOW = 0.005, 0.5  # seconds between two looks at a process that is being stopped or started
+TABLE_SHARE = 20  # the process table is read so seldom that it takes no more than a twentieth of the time
+RETRY_UNREACHABLE = 1.0
+RETRY_JOURNAL = 60.0
+UNREACHABLE_SAID_AGAIN = 60.0
+
+#: Events of a note that are for the log alone; all others are history.
+LOG_ONLY = frozenset({"verdict", "closed"})
+
+
+class Watch:
+    """The healer at work on one architecture. `log` writes one line for a person."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        client: SupervisorClient,
+        journal: Journal,
+        publisher: Publisher,
+        log: Callable[[str], None],
+    ) -> None:
+        self._architecture = architecture
+        self._client = client
+        self._journal = journal
+        self._publisher = publisher
+        self._log = log
+        self._addresses: dict[str, list[str]] = {}
+        self.engine = Engine(
+            Pipeline(expand(architecture.workers, architecture.files, {})),
+            draw=random.Random(os.urandom(16)).random,
+            mode=architecture.mode,
+            cycle=architecture.cycle,
+            restarts_overall=architecture.restarts_overall,
+        )
+        self._known = False
+        self._table_wanted = True
+        self._table_ready_at = 0.0
+        self._requests_wanted = True
+        self._generation = -1
+        self._next_heartbeat = 0.0
+        self._next_saving = 0.0
+        self._next_journal = 0.0
+        self._follow_wait = FIRST_FOLLOW
+        self._trouble = ""
+        self._trouble_said = float("-inf")
+        self._quiet_until = 0.0
+        self._complaints: list[str] = []
+        publisher.mode = architecture.mode.value
+
+    # --- what the outside says ---------------------------------------------------------------------------------
+
+    def processes_changed(self) -> None:
+        """A process changed its state, or events were lost: the table tells what is true now."""
+        self._table_wanted = True
+        self._follow_wait = FIRST_FOLLOW
+
+    def ring(self) -> None:
+        """There may be requests, or an operator's stop: fetch them."""
+        self._requests_wanted = self._table_wanted = True
+
+    def tick(self) -> None:
+        """supervisord's own beat: answer it with ours."""
+        self._next_heartbeat = 0.0
+
+    def halt(self) -> None:
+        """supervisord goes down or reloads; its stops are not an operator's, and nothing may be started."""
+        self.engine.halt("supervisord is shutting down")
+        self._log("supervisord is shutting down: nothing is stopped or started from now on")
+
+    def adopt(self, architecture: Architecture) -> None:
+        """Go on with another architecture (SIGHUP)."""
+        self._architecture = architecture
+        self._complaints = []
+        self._publisher.mode = architecture.mode.value
+        self._expand(self._addresses)
+        self._publisher.begin_anew(self._journal.history("", HISTORY_KEPT))
+
+    def complain(self, problems: Sequence[str], now: Now) -> None:
+        """The new architecture is broken and the old one goes on: a person must hear of it."""
+        self._complaints = [f"the new architecture is not used: {problem}" for problem in problems]
+        text = f"{len(problems)} errors, the one before stays in use: {problems[0]}"
+        self._write((), [StampedNote(now, Note("", "architecture", text, tuple(problems)))], now)
+
+    # --- one turn ------------------------------------------------------------------------------------------------
+
+    def next_wake(self, now: Now) -> float:
+        """The mono moment of the next turn, if nothing happens before."""
+        moments = [self.engine.next_wake() if self._known else float("inf"), self._next_heartbeat, self._next_saving]
+        if self._under_way():
+            moments.append(now.mono + self._follow_wait)
+        if self._table_wanted or self._requests_wanted:
+            moments.append(max(self._table_ready_at, self._quiet_until))
+        if self._publisher.has_news(self.engine):
+            moments.append(max(now.mono, self._quiet_until))
+        return min(moments)
+
+    def turn(self, now: Now) -> None:
+        """Take in what is new, decide, carry it out, publish."""
+        self._fetch(now)
+        if self._known:
+            self._decide(now)
+        self._publish(now)
+        self._save(now)
+
+    def _fetch(self, now: Now) -> None:
+        if now.mono < self._quiet_until:
+            return
+        try:
+            if (self._table_wanted or self._under_way()) and now.mono >= self._table_ready_at:
+                self._fetch_table(now)
+            if self._requests_wanted and self._known:
+                self._requests_wanted = False
+                for request in self._client.take_requests():
+                    self._take_request(request, now)
+        except (UnreachableError, ProtocolError) as error:
+            self._unreachable(error, now)
+
+    def _fetch_table(self, now: Now) -> None:
+        began = time.monotonic()
+        self._table_wanted = False
+        rows = [row for row in self._client.process_table() if not row["listener"]]
+        took = time.monotonic() - began
+        self._table_ready_at = began + took * TABLE_SHARE
+        if self._under_way():
+            self._table_ready_at = 0.0
+            self._follow_wait = min(LONGEST_FOLLOW, 2 * self._follow_wait)
+        addresses: dict[str, list[str]] = {}
+        for row in rows:
+            addresses.setdefault(row["group"], []).append(row["name"])
+        if addresses != self._addresses or not self._known:
+            self._expand(addresses)
+        if not self._known:
+            self._begin(now)
+        self.engine.hear(ProcessTable(tuple(map(row_to_process, rows))), now)
+
+    def _expand(self, addresses: dict[str, list[str]]) -> None:
+        self._addresses = addresses
+        architecture = self._architecture
+        expansion = expand(architecture.workers, architecture.files, addresses)
+        pipeline = Pipeline(expansion)
+        self.engine.adopt(
+            pipeline,
+            mode=architecture.mode,
+            cycle=architecture.cycle,
+            restarts_overall=architecture.restarts_overall,
+        )
+        for name, problem in pipeline.problems.items():
+            self._log(f"{name}: {problem}")
+
+    def _begin(self, now: Now) -> None:
+        """The first table: only now is it known which workers there are, so that their past can be given back."""
+        self._known = True
+        before, same_boot = self._former_now()
+        self.engine.restore(self._journal.memories(), before, now, same_boot=same_boot)
+        if self._journal.warnings:
+            self.engine.restrict(now, "; ".join(self._journal.warnings))
+        self._publisher.begin_anew(self._journal.history("", HISTORY_KEPT))
+
+    def _former_now(self) -> tuple[Now | None, bool]:
+        wall, mono = self._journal.get_meta("wall"), self._journal.get_meta("mono")
+        if not wall or not mono:
+            return None, False
+        boot = probes.boot_id()
+        return Now(float(wall), float(mono)), bool(boot) and self._journal.get_meta("boot") == boot
+
+    def _take_request(self, request: WireRequest, now: Now) -> None:
+        if self._publisher.knows(request["id"]):
+            return
+        self._publisher.take(request["id"])
+        if request["verb"] == "heal":
+            heal = HealRequest(request["id"], request["name"], request["dry_run"], request["force"])
+            self.engine.hear(heal, now)
+        else:
+            seconds = request["seconds"] if request["verb"] == "unmonitor" else None
+            self.engine.hear(MonitorRequest(request["id"], request["name"], seconds), now)
+
+    # --- decisions ---------------------------------------------------------------------------------------------------
+
+    def _decide(self, now: Now) -> None:
+        while paths := self.engine.wanted(now):
+            self.engine.see(probes.look(self._architecture.root, paths), now)
+        decisions = self.engine.decide(now)
+        self._record(decisions, now)
+        for decision in decisions:
+            if isinstance(decision, Tell):
+                self._publisher.tell(decision, now)
+            elif isinstance(decision, Answer):
+                self._publisher.answer(decision, now)
+        for decision in decisions:
+            if isinstance(decision, Stop | Start):
+                self._carry_out(decision, now)
+
+    def _record(self, decisions: Sequence[Decision], now: Now) -> None:
+        """Log, and write to the journal before anything is done."""
+        notes = [decision for decision in decisions if isinstance(decision, Note)]
+        for note in notes:
+            self._log(render(f"{note.worker or 'healer'}: {note.event}: {note.text}", now.mono))
+        kept = [StampedNote(now, note) for note in notes if note.event not in LOG_ONLY]
+        items = [decision for decision in decisions if isinstance(decision, Remember)]
+        if items or kept:
+            self._write(items, kept, now)
+
+    def _write(self, items: Sequence[Remember], notes: Sequence[StampedNote], now: Now) -> None:
+        meta = {"boot": probes.boot_id(), "wall": repr(now.wall), "mono": repr(now.mono)}
+        try:
+            written = self._journal.remember(items, notes, meta)
+        except JournalError as error:
+            self._log(f"healer: journal: {error}")
+            self._next_journal = now.mono + RETRY_JOURNAL
+            self.engine.restrict(now, str(error))
+            written = self._journal.remember(items, notes, meta)  # in memory now
+        self._publisher.note(written)
+
+    def _carry_out(self, order: Stop | Start, now: Now) -> None:
+        """Give one order. Whatever comes of it is seen in the process table, which is read right after."""
+        self._table_wanted, self._table_ready_at, self._follow_wait = True, 0.0, FIRST_FOLLOW
+        try:
+            if isinstance(order, Stop):
+                answer = self._client.stop_worker(order.address, order.pid)
+                self._wake_frozen(order, answer)
+            else:
+                answer = self._client.start_worker(order.address)
+        except (UnreachableError, ProtocolError) as error:
+            self._unreachable(error, now)
+            return
+        verb = "stop" if isinstance(order, Stop) else "start"
+        if answer["outcome"] != "accepted":
+            self._log(f"{order.worker}: {verb}: {answer['outcome']} {answer['reason']}".rstrip())
+        if answer["outcome"] == "failed" and answer["statename"] != "STOPPING":
+            self.engine.hear(OrderFailed(order.worker, answer["reason"]), now)
+
+    def _wake_frozen(self, order: Stop, answer: OrderAnswer) -> None:
+        """A process stopped by SIGSTOP cannot see the stop request; awake, it goes at once, not after stopwaitsecs."""
+        if answer["outcome"] == "accepted" and order.pid and probes.frozen(order.pid):
+            process = self._process(order.worker)
+            if probes.resume(order.pid, process.start if process else 0.0):
+                self._log(f"{order.worker}: pid {order.pid} was frozen: sent SIGCONT after the stop request")
+
+    def _process(self, worker: str) -> Process | None:
+        patient = self.engine.patients.get(worker)
+        return None if patient is None else patient.process
+
+    def _under_way(self) -> bool:
+        return any(patient.under_way for patient in self.engine.patients.values())
+
+    # --- publishing and saving --------------------------------------------------------------------------------------
+
+    def _publish(self, now: Now) -> None:
+        beat = now.mono >= self._next_heartbeat
+        if now.mono < self._quiet_until or not (beat or self._publisher.has_news(self.engine)):
+            return
+        self._publisher.warnings = [*self._complaints, *self._journal.warnings]
+        self._publisher.loaded = self._known and bool(self.engine.verdicts or not self.engine.patients)
+        try:
+            for piece in self._publisher.pieces(self.engine if self._known else None):
+                answer = self._client.publish(piece)
+                if answer["generation"] != self._generation:
+                    self._table_wanted = True
+                    self._generation = answer["generation"]
+                if answer["requests"]:
+                    self._requests_wanted = self._requests_wanted or beat
+            self._next_heartbeat = now.mono + HEARTBEAT
+            if self._trouble:
+                self._log("healer: supervisord answers again")
+                self._trouble = ""
+        except (UnreachableError, ProtocolError) as error:
+            self._unreachable(error, now)
+
+    def _unreachable(self, error: Exception, now: Now) -> None:
+        """Say so, at most once a minute while it stays the same, and try again in a second."""
+        self._quiet_until = now.mono + RETRY_UNREACHABLE
+        self._next_heartbeat = self._quiet_until
+        self._table_wanted = self._requests_wanted = True
+        if isinstance(error, ShuttingDownError):
+            self.engine.halt("supervisord is shutting down")
+            return
+        if str(error) != self._trouble or now.mono - self._trouble_said >= UNREACHABLE_SAID_AGAIN:
+            self._trouble, self._trouble_said = str(error), now.mono
+            self._log(f"healer: {error}")
+
+    def _save(self, now: Now) -> None:
+        """What is known of the files, once a cycle: a healer that starts later goes on from there."""
+        if not self._known or now.mono < self._next_saving:
+            return
+        self._next_saving = now.mono + self._architecture.cycle
+        if self._journal.degraded and now.mono >= self._next_journal:
+            self._next_journal = now.mono + RETRY_JOURNAL
+            if self._journal.reopen():
+                self._log("healer: the journal can be written again")
+        self._write(self.engine.file_memories(), (), now)
+
+    def close(self, now: Now) -> None:
+        """Write what is known, and let go of the journal and the connection."""
+        if self._known:
+            self._write(self.engine.file_memories(), (), now)
+        self._journal.close()
+        self._client.close()

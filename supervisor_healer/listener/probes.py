@@ -69,7 +69,7 @@ def _look_at(path: str) -> Seen:
     except ValueError as error:  # a NUL in the path
         return Seen(problem=str(error))
     if stat.S_ISREG(found.st_mode):
-        return Seen(found.st_mtime_ns / 1e9)
+        return Seen(found.st_mtime)
     kinds = (text for is_kind, text in _KINDS if is_kind(found.st_mode))
     return Seen(problem=f"{next(kinds, 'is of an unknown kind')}, not a file")
 
@@ -104,8 +104,8 @@ def _look_for_newest(before: str, pattern: str) -> Seen:
             continue
         if not stat.S_ISREG(found.st_mode):
             misfit = misfit or _about(path, _look_at(path))
-        elif newest is None or found.st_mtime_ns / 1e9 > newest:
-            newest = found.st_mtime_ns / 1e9
+        elif newest is None or found.st_mtime > newest:
+            newest = found.st_mtime
     if troubles:
         return Seen(problem=troubles[0])
     return Seen(problem=misfit) if newest is None else Seen(newest)

@@ -68,7 +68,9 @@ class Incidents:
 
     def frozen_predictor(self) -> None:
         """Stalled with fresh input: restarted at once, and healed only when it has written again."""
-        self.screen.scene("1. A worker freezes: RUNNING for supervisord, and it writes nothing")
+        self.screen.scene(
+            "1. A worker freezes. It is RUNNING, and it writes nothing. Its input moves on: a restart can help"
+        )
         pid, predictions = self.stage.pid_of(PREDICTOR), self.follow(PREDICTIONS)
         self.freeze(PREDICTOR, pid)
         self.until(f"{PREDICTOR} late", lambda: self.state(PREDICTOR) == "late", IS_LATE)
@@ -91,7 +93,7 @@ class Incidents:
 
     def frozen_engine(self) -> None:
         """Stalled with stale input: blocked until the root has been healed, then healed in its turn."""
-        self.screen.scene("2. Both the engine and the predictor freeze: restarting the predictor would change nothing")
+        self.screen.scene("2. The predictor freezes again, and so does the engine that feeds it: first things first")
         signals, predictions = self.follow(SIGNALS), self.follow(PREDICTIONS)
         self.freeze(ENGINE, self.stage.pid_of(ENGINE))
         self.freeze(PREDICTOR, self.stage.pid_of(PREDICTOR))

@@ -50,7 +50,8 @@ def run(
             if flag.exists() != hung:
                 hung = not hung
                 print(f"{name}: hanging while {flag} exists" if hung else f"{name}: going on", flush=True)
-            if not hung:
+            # One that was frozen may find the pause over and a SIGTERM waiting: it ends without another step.
+            if not hung and not stop.is_set():
                 step()
     print(f"{name}: stopped", flush=True)
     return 0

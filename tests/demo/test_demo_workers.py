@@ -123,3 +123,16 @@ def test_every_worker_ends_cleanly_on_sigterm(pipeline: Pipeline) -> None:
         process.terminate()
         assert process.wait(timeout=10) == 0, name
         assert f"{name}: stopped" in (pipeline.folder / "console" / f"{name}.log").read_text(encoding="utf-8")
+
+
+def test_a_frozen_worker_that_is_told_to_stop_ends_without_another_write(pipeline: Pipeline) -> None:
+    name = "signal_resolver"
+    process = pipeline.processes[name]
+    process.send_signal(signal.SIGSTOP)
+    until(f"{name} frozen", lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    until(f"{name} silent", lambda: pipeline.is_silent(name))
+    before = pipeline.moved(name)
+    process.terminate()
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(timeout=10) == 0
+    assert pipeline.moved(name) == before

@@ -1,0 +1,99 @@
+"""The console script `supervisor-healer`.
+
+`listen` is started by supervisord, lives for months and must be up in milliseconds: nothing heavy is imported
+before it is known what is wanted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = """\
+usage: supervisor-healer COMMAND ...
+
+  listen ARCHITECTURE             the event listener; started by supervisord, not by hand
+  check ARCHITECTURE [-c CONF]    check the architecture, and the supervisord configuration with it
+  demo                            a small pipeline that breaks and heals, in a temporary folder
+  version                         print the version
+
+at a server, given by -s URL [-u USER] [-p PASSWORD], or by -c CONF, or found as supervisorctl finds it:
+
+  heal NAME...|all                judge workers now and heal what may be healed
+  health [NAME...]                a line a worker: state, since, reason
+  explain NAME...                 why a worker is in its state
+  history [NAME] [-n N]           what was done, and refused, when and why
+  unmonitor NAME|all [FOR]        watch, but do not act
+  monitor NAME|all                act again
+
+`supervisor-healer COMMAND --help` says more.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; answers the exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE, end="", file=sys.stdout if words else sys.stderr)
+        return 0 if words else 2
+    command, rest = words[0], words[1:]
+    if command == "listen":
+        return _listen(rest)
+    if command in ("version", "--version"):
+        from supervisor_healer import __version__  # noqa: PLC0415
+
+        print(__version__)
+        return 0
+    return _other(command, rest)
+
+
+def _listen(words: list[str]) -> int:
+    if len(words) != 1 or words[0].startswith("-"):
+        asked = words[:1] in (["-h"], ["--help"])
+        print(
+            "usage: supervisor-healer listen ARCHITECTURE\n\n"
+            "The event listener. supervisord starts it, from an [eventlistener:healer] section:\n"
+            "  command = supervisor-healer listen %(here)s/architecture.yaml\n"
+            "  events = PROCESS_STATE,TICK_5,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE\n"
+            "  buffer_size = 1024",
+            file=sys.stdout if asked else sys.stderr,
+        )
+        return 0 if asked else 2
+    from supervisor_healer.listener.main import run  # noqa: PLC0415
+
+    return run(words[0])
+
+
+def _other(command: str, words: list[str]) -> int:
+    """Everything that may take its time to start."""
+    if command == "demo":
+        from supervisor_healer.demo.script import main as demo  # noqa: PLC0415
+
+        return demo(words)
+    if command == "check":
+        return _check(words)
+    from supervisor_healer.supervisorctl import parsing, remote  # noqa: PLC0415
+
+    if command in parsing.FORMS:
+        return remote.main(command, words)
+    print(f"supervisor-healer: no such command: {command}\n\n{USAGE}", end="", file=sys.stderr)
+    return 2
+
+
+def _check(words: list[str]) -> int:
+    import argparse  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(
+        prog="supervisor-healer check",
+        description="Check the architecture file and, with it, the supervisord configuration; report every error at"
+        " once. Exit status: 0 no errors, 1 errors, 2 bad usage.",
+    )
+    parser.add_argument("architecture", metavar="ARCHITECTURE", help="the architecture file")
+    parser.add_argument("-c", "--configuration", default="", metavar="CONF", help="the supervisord configuration")
+    args = parser.parse_args(words)
+    from supervisor_healer.architecture.check import run  # noqa: PLC0415
+
+    return run(args.architecture, args.configuration, print)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The healer's commands without supervisorctl: for a server given by its URL, or by a configuration file.
+
+(supervisorctl loads no plugin when it is given only `-s`.)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import xmlrpc.client
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
+
+from supervisor.options import ClientOptions
+from supervisor.xmlrpc import SupervisorTransport
+
+from supervisor_healer.errors import UnreachableError
+from supervisor_healer.supervisorctl import session
+from supervisor_healer.supervisorctl.parsing import HelpAsked, Parser, UsageError, help_text
+from supervisor_healer.supervisorctl.terminal import say
+
+
+class Address(NamedTuple):
+    """Where a supervisord is reached, and as whom."""
+
+    url: str
+    username: str | None
+    password: str | None
+
+
+class _Options(ClientOptions):  # type: ignore[misc] # it has no types
+    """supervisorctl's own reading of its configuration, that raises where supervisorctl exits."""
+
+    def usage(self, msg: str) -> NoReturn:
+        """Raise UnreachableError: what supervisorctl calls wrong usage here is a configuration it cannot read."""
+        raise UnreachableError(str(msg).removeprefix("Error: "))
+
+
+def main(command: str, words: list[str]) -> int:
+    """Run one of the healer's commands: connection options may stand anywhere among its arguments."""
+    try:
+        address, rest = _address(command, words)
+    except HelpAsked as asked:
+        _say(str(asked))
+        return 0
+    except UsageError as error:
+        _complain(str(error))
+        return session.usage_status(command)
+    except UnreachableError as error:
+        _complain(f"ERROR: {error}")
+        return session.unreachable(command)
+    try:
+        return session.execute(command, rest, lambda: proxy(address), address.url, _say, _complain)
+    except xmlrpc.client.ProtocolError:
+        _complain(
+            f"ERROR: {address.url} requires authentication: give -u and -p, or the environment variables"
+            " SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD, or -c with the configuration"
+        )
+        return session.unreachable(command)
+
+
+def proxy(address: Address) -> Any:
+    """An XML-RPC proxy of this server. Nothing is connected yet."""
+    transport = SupervisorTransport(address.username, address.password, address.url)
+    # ServerProxy takes no unix: URL; Supervisor's transport knows the real one
+    return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+
+
+def configured(configuration: str) -> Address:
+    """The server of a configuration's [supervisorctl] section; '' looks for it where supervisorctl does.
+
+    Raises UnreachableError if it cannot be read.
+    """
+    options = _Options()
+    try:
+        options.realize(["-c", configuration, "status"] if configuration else ["status"], doc="")
+    except (ValueError, OSError) as error:
+        raise UnreachableError(str(error)) from error
+    return Address(str(options.serverurl), options.username or None, options.password or None)
+
+
+def _address(command: str, words: list[str]) -> tuple[Address, list[str]]:
+    """The address that the options among `words` give, and the other words."""
+    parser = Parser(prog=command, add_help=False, allow_abbrev=False)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-s", "--serverurl", default="")
+    where.add_argument("-c", "--configuration", default="")
+    parser.add_argument("-u", "--username")
+    parser.add_argument("-p", "--password")
+    if {"-h", "--help"} & set(words):
+        raise HelpAsked(
+            f"{help_text(command)}\n\nserver:\n  -s URL [-u USER] [-p PASSWORD]  unix:///path/to.sock or http://host:port;"
+            " SUPERVISOR_USERNAME\n                                  and SUPERVISOR_PASSWORD in the environment do, too"
+            "\n  -c CONF                         the configuration whose [supervisorctl] section says where"
+        )
+    args, rest = parser.parse_known_args(words)
+    found = Address(_url(command, args.serverurl), None, None) if args.serverurl else configured(args.configuration)
+    username = args.username or found.username or os.environ.get("SUPERVISOR_USERNAME")
+    password = args.password or found.password or os.environ.get("SUPERVISOR_PASSWORD")
+    return Address(found.url, username, password), rest
+
+
+def _url(command: str, url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for what is no number
+        good = bool(parts.hostname) if parts.scheme == "http" else url.startswith("unix:///")
+    except ValueError:
+        good = False
+    if not good:
+        raise UsageError(f"{command}: {url!r} is not a server (expected unix:///path/to.sock or http://host:port)")
+    return url
+
+
+def _say(text: str) -> None:
+    say(text, sys.stdout)
+
+
+def _complain(text: str) -> None:
+    say(text, sys.stderr)

@@ -171,6 +171,8 @@ def _submit(server: Any, names: list[str], ask: Callable[[str], str]) -> tuple[d
         try:
             asked[_ask(server, name, ask)] = name
         except xmlrpc.client.Fault as fault:
+            if fault.faultCode == UNKNOWN_METHOD:
+                raise
             members = [one["name"] for one in _expand(server, name)] if fault.faultCode == BAD_NAME else []
             for member in members:
                 asked[_ask(server, member, ask)] = member

@@ -64,12 +64,9 @@ class HealerControllerPlugin(ControllerPluginBase):  # type: ignore[misc] # it h
         """Answer `help monitor`."""
         self._say(parsing.help_text("monitor"))
 
-    def do_help(self, arg: str) -> None:
-        """Answer `help` for our commands, and hold our tongue about those of others.
-
-        supervisorctl asks every plugin in turn, its own first: so `help heal` begins with its "No help on heal",
-        and without this `help status` would end with ours.
-        """
+    def do_help(self, arg: str) -> None:  # noqa: D102 - with a docstring `help` would be listed as one of our topics
+        # supervisorctl asks every plugin in turn, its own first: so `help heal` begins with its "No help on heal",
+        # and without this `help status` would end with ours.
         if not arg.strip() or arg.strip() in parsing.FORMS:
             super().do_help(arg.strip())
 

@@ -7,6 +7,7 @@ supervisord object: a new one begins a new life, in which nothing of the old one
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from typing import Any
 
@@ -90,7 +91,8 @@ class State:
         """Log the exception at hand, once for each thing that was being done."""
         if doing not in self._complained:
             self._complained.add(doing)
-            self.supervisord.options.logger.warn(f"supervisor_healer: {doing} failed: {traceback.format_exc()}")
+            with contextlib.suppress(Exception):
+                self.supervisord.options.logger.warn(f"supervisor_healer: {doing} failed: {traceback.format_exc()}")
 
     def _on_process_state(self, event: Any) -> None:
         try:

@@ -17,9 +17,5 @@ def _shared_supervisord() -> Iterator[Supervisord]:
 @pytest.fixture
 def supervisord(_shared_supervisord: Supervisord) -> Supervisord:
     """A supervisord with a healer that has just published wa and wb, both healthy and RUNNING."""
-    _shared_supervisord.start("healer", "wa", "wb")
-    for request in _shared_supervisord.take():
-        _shared_supervisord.publish()
-        _shared_supervisord.progress(request["id"], "done")
-    _shared_supervisord.publish()
+    _shared_supervisord.settle()
     return _shared_supervisord

@@ -1,0 +1,327 @@
+"""The commands as an operator types them, against a real supervisord."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real_supervisord import Supervisord, until, worker
+
+from supervisor_healer.supervisorctl import following
+
+pytestmark = pytest.mark.real
+
+SIX = ("heal", "health", "explain", "history", "unmonitor", "monitor")
+
+
+def cli(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "supervisor_healer.cli", *args],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+class Typed:
+    """A supervisorctl that is still running, and what it has printed."""
+
+    def __init__(self, supervisord: Supervisord, *args: str) -> None:
+        self._out = supervisord.folder / f"typed-{time.monotonic_ns()}"
+        with self._out.open("w") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(supervisord.conf), *args],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        return self._out.read_text()
+
+    def end(self, status: int) -> str:
+        assert self.process.wait(40) == status, self.text
+        return self.text
+
+
+def opened(supervisord: Supervisord, count: int = 1) -> list[str]:
+    """The ids of requests that came in, once there are so many."""
+    until(lambda: len(supervisord.take()) >= count, "requests come in")
+    return [request["id"] for request in supervisord.take()]
+
+
+def test_heal_shows_steps_as_they_happen(supervisord: Supervisord) -> None:
+    typed = Typed(supervisord, "heal", "wa")
+    [request] = opened(supervisord)
+    supervisord.progress(request, "running", "stalled: stopping pid 5")
+    until(lambda: "wa: stalled: stopping pid 5\n" in typed.text, "the first step is shown")
+    assert typed.process.poll() is None
+    supervisord.progress(request, "done", "stalled: stopping pid 5", "started", reason="healed after 1.2s")
+    text = typed.end(0)
+    assert [line.split(" ", 1)[1] for line in text.splitlines()[:2]] == ["wa: stalled: stopping pid 5", "wa: started"]
+    assert text.splitlines()[2] == "wa: healed after 1.2s"
+
+
+def test_heal_of_several_answers_the_worst(supervisord: Supervisord) -> None:
+    typed = Typed(supervisord, "heal", "wa", "wb", "wa")
+    first, second = opened(supervisord, 2)
+    supervisord.progress(first, "done", reason="healthy already")
+    until(lambda: "healthy already" in typed.text, "the first is done")
+    supervisord.progress(second, "done", status=75, reason="blocked by wa")
+    assert "wb: not now: blocked by wa" in typed.end(75)
+
+
+def test_heal_json_is_nothing_but_json(supervisord: Supervisord) -> None:
+    typed = Typed(supervisord, "heal", "--json", "--force", "wa", "nobody")
+    [request] = opened(supervisord)
+    assert supervisord.take()[0]["force"] is True
+    supervisord.progress(request, "done", "a step", reason="ok")
+    answer = json.loads(typed.end(2))
+    assert [(one["name"], one["exit_status"]) for one in answer] == [("nobody", 2), ("wa", 0)]
+    assert answer[1]["steps"][0]["text"] == "a step"
+
+
+def test_heal_without_waiting_prints_the_id(supervisord: Supervisord) -> None:
+    done = supervisord.ctl("heal", "--no-wait", "--dry-run", "wa:wa")
+    [request] = supervisord.take()
+    assert (done.returncode, done.stdout.strip()) == (0, request["id"])
+    assert (request["name"], request["dry_run"]) == ("wa", True)
+
+
+def test_a_key_stands_for_all_its_workers(supervisord: Supervisord) -> None:
+    supervisord.publish(workers=[worker("wa"), worker("many:0", address="many:0"), worker("k:1", address="many:1")])
+    for name, workers in (("many", {"many:0", "k:1"}), ("many:*", {"many:0", "k:1"}), ("k", {"k:1"})):
+        assert supervisord.ctl("heal", "--no-wait", name).returncode == 0
+        taken = supervisord.take()
+        assert {request["name"] for request in taken} == workers
+        supervisord.publish()
+        for request in taken:
+            supervisord.progress(request["id"], "done")
+        supervisord.publish(workers=[worker("wa"), worker("many:0", address="many:0"), worker("k:1", address="many:1")])
+    assert len(supervisord.ctl("health", "many").stdout.splitlines()) == 2
+    assert supervisord.ctl("health", "man").returncode == 3
+
+
+def test_an_interrupt_leaves_the_request_going(supervisord: Supervisord) -> None:
+    typed = Typed(supervisord, "heal", "wa")
+    [request] = opened(supervisord)
+    supervisord.progress(request, "running", "looking")
+    until(lambda: "looking" in typed.text, "it is followed")
+    typed.process.send_signal(signal.SIGINT)
+    assert "the request goes on: see `supervisorctl history wa`" in typed.end(1)
+    assert supervisord.rpc.healer.getRequest(request)["state"] == "running"
+
+
+@pytest.mark.parametrize("command", [["unmonitor", "wa", "5m"], ["monitor", "wa"], ["unmonitor", "all"]])
+def test_switching(supervisord: Supervisord, command: list[str]) -> None:
+    typed = Typed(supervisord, *command)
+    [request] = opened(supervisord)
+    taken = supervisord.take()[0]
+    assert (taken["verb"], taken["name"]) == (command[0], command[1])
+    assert taken["seconds"] == (300.0 if len(command) == 3 else 0.0)
+    supervisord.progress(request, "done", reason="as you say")
+    assert f"{command[1]}: as you say" in typed.end(0)
+
+
+def test_health_and_explain(supervisord: Supervisord) -> None:
+    supervisord.publish(
+        workers=[
+            worker("wa", "stalled", "wa.jsonl 41h old", critical=True, explanation=["because", "of wb"]),
+            worker("wb", "late", "a little"),
+        ]
+    )
+    health = supervisord.ctl("health")
+    assert health.returncode == 2
+    assert [line[:14] for line in health.stdout.splitlines()] == ["! wa  stalled ", "  wb  late    "]
+    assert health.stdout.splitlines()[0].endswith("d  wa.jsonl 41h old")
+    assert supervisord.ctl("health", "wb").returncode == 1
+    assert supervisord.ctl("health", "nobody").returncode == 3
+    explain = supervisord.ctl("explain", "wa")
+    assert explain.returncode == 2
+    assert explain.stdout.splitlines()[1:] == ["  because", "  of wb"]
+    told = json.loads(supervisord.ctl("explain", "wa", "--json").stdout)
+    assert told[0]["explanation"] == ["because", "of wb"]
+    assert [one["name"] for one in json.loads(supervisord.ctl("health", "--json").stdout)] == ["wa", "wb"]
+
+
+def test_history(supervisord: Supervisord) -> None:
+    note = {"id": 1, "at": 1.7e9, "worker": "wa", "event": "restart", "text": "attempt 1", "evidence": ["fresh"]}
+    supervisord.publish(history=[note, {**note, "id": 2, "worker": "", "event": "clock", "text": "stepped"}])
+    lines = supervisord.ctl("history").stdout.splitlines()
+    assert lines[0].endswith("  wa  restart: attempt 1")
+    assert lines[1:] == ["    fresh", lines[2], "    fresh"]
+    assert lines[2].endswith("  healer  clock: stepped")
+    assert len(json.loads(supervisord.ctl("history", "-n", "1", "--json").stdout)) == 1
+    assert supervisord.ctl("history", "wb").stdout == "nothing was done, and nothing refused\n"
+    assert supervisord.ctl("history", "nobody").returncode == 2
+
+
+@pytest.mark.parametrize("command", SIX)
+def test_help(supervisord: Supervisord, command: str) -> None:
+    for words in (("help", command), (command, "--help")):
+        done = supervisord.ctl(*words)
+        assert done.returncode == 0
+        assert f"usage: {command} [-h]" in done.stdout
+        assert "Traceback" not in done.stdout + done.stderr
+    assert "No help on" not in supervisord.ctl("help", "status").stdout
+
+
+def test_wrong_usage(supervisord: Supervisord) -> None:
+    for words, status in (
+        (["heal"], 2),
+        (["heal", "'wa"], 2),
+        (["unmonitor", "wa", "soon"], 2),
+        (["history", "a", "b"], 2),
+        (["health", "--bad"], 3),
+        (["explain"], 3),
+        (["heal", "nobody"], 2),
+        (["monitor", "nobody"], 2),
+    ):
+        done = supervisord.ctl(*words)
+        assert done.returncode == status, done.stdout
+        assert "error:" not in done.stdout + done.stderr
+
+
+def test_a_broken_architecture_is_shown_whole(supervisord: Supervisord) -> None:
+    supervisord.publish(architecture_errors=["a.yaml:3: one", "a.yaml:9: two"])
+    health = supervisord.ctl("health")
+    assert health.returncode == 3
+    assert "a.yaml:3: one" in health.stdout
+    assert "a.yaml:9: two" in health.stdout
+    heal = supervisord.ctl("heal", "wa")
+    assert heal.returncode == 7
+    assert "architecture is broken; see `supervisorctl health`" in heal.stdout
+
+
+def test_without_a_healer(supervisord: Supervisord) -> None:
+    supervisord.rpc.supervisor.stopProcess("healer")
+    for words in (["heal", "wa", "wb"], ["heal", "all"], ["monitor", "wa"], ["unmonitor", "wa"]):
+        done = supervisord.ctl(*words)
+        assert done.returncode == 7
+        assert done.stdout.count("supervisorctl tail healer stderr") == 1
+    health = supervisord.ctl("health")
+    assert health.returncode == 3
+    assert health.stdout.startswith("healer not running (STOPPED ")
+    assert "last verdict: healthy" in health.stdout
+    history = supervisord.ctl("history")
+    assert history.returncode == 7
+    assert supervisord.ctl("explain", "wa").returncode == 3
+
+
+def test_a_healer_that_comes_back_is_waited_for(supervisord: Supervisord) -> None:
+    typed = Typed(supervisord, "heal", "wa")
+    [request] = opened(supervisord)
+    supervisord.kill("healer")
+    supervisord.until_state("healer", "EXITED")
+    supervisord.start("healer")
+    supervisord.publish()
+    assert opened(supervisord) == [request]
+    supervisord.progress(request, "done", reason="completed")
+    assert "wa: completed" in typed.end(0)
+
+
+@pytest.fixture(scope="module")
+def locked() -> Iterator[Supervisord]:
+    with Supervisord(password="s3cret", ORPHAN_EXPIRES=0.5) as supervisord:
+        supervisord.start("healer", "wa", "wb")
+        yield supervisord
+
+
+def test_a_healer_that_goes_away_for_good(locked: Supervisord) -> None:
+    locked.start("healer")
+    locked.publish()
+    typed = Typed(locked, "heal", "wa")
+    until(lambda: locked.publish(full=False, workers=[])["requests"] == 1, "the request is in")
+    locked.kill("healer")
+    assert "wa: NO HEALER: expired: the healer went away before it took this request" in typed.end(7)
+
+
+def test_following_is_given_up_when_nobody_comes_back(locked: Supervisord, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "LOOK_AFTER_LISTENER", 0.05)
+    monkeypatch.setitem(following.GIVE_UP_AFTER, "stopped", 0.1)
+    locked.start("healer")
+    locked.publish()
+    request = locked.rpc.healer.heal("wa")
+    assert [one["id"] for one in locked.take()] == [request]
+    locked.kill("healer")
+    lines: list[str] = []
+    [end] = following.follow(locked.rpc, {request: "wa", "forgotten": "wb"}, lines.append)[:1]
+    assert end["exit_status"] == 7
+    assert "healer not running (EXITED" in end["reason"]
+    assert "will go on with it if it is back in time" in lines[-1]
+    assert "wb: FAILED: supervisord has forgotten this request" in lines[0]
+    locked.start("healer")
+    locked.publish()
+    locked.progress(request, "done")
+
+
+def test_the_console_script_at_a_server(locked: Supervisord) -> None:
+    locked.start("healer")
+    locked.publish()
+    assert cli("health", "-s", locked.url, "-u", "u", "-p", "s3cret").returncode == 0
+    assert cli("health", "-c", str(locked.conf), "wa").returncode == 0
+    assert cli("health", "-s", locked.url, SUPERVISOR_USERNAME="u", SUPERVISOR_PASSWORD="s3cret").returncode == 0
+    for words, status in ((["health", "-s", locked.url], 3), (["heal", "wa", "-s", locked.url, "-u", "u"], 7)):
+        done = cli(*words)
+        assert done.returncode == status
+        assert "requires authentication" in done.stderr
+    assert cli("history", "-n", "3", "wa", "-c", str(locked.conf)).stdout.startswith("nothing was done")
+
+
+def test_the_console_script_without_a_server(tmp_path: Path) -> None:
+    socket = f"unix://{tmp_path}/none.sock"
+    for command in SIX:
+        name = [] if command in ("health", "history") else ["wa"]
+        done = cli(command, *name, "-s", socket)
+        assert done.returncode == (3 if command in ("health", "explain") else 7)
+        assert done.stderr == f"ERROR: {socket}: no such socket: is supervisord running?\n"
+    assert "refused connection" in cli("health", "-s", "http://127.0.0.1:1").stderr
+    assert "could not find config file" in cli("health", "-c", str(tmp_path / "none.conf")).stderr
+    assert "is not a server" in cli("heal", "wa", "-s", "ftp://x").stderr
+
+
+def test_a_server_without_our_namespace() -> None:
+    rpc = """[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+    with Supervisord(rpc=rpc) as supervisord:
+        for words, status in ((["heal", "wa"], 7), (["health"], 3)):
+            done = supervisord.ctl(*words)
+            assert done.returncode == status
+            assert "[rpcinterface:healer]" in done.stdout
+
+
+def test_the_shell_goes_on_after_each_command(supervisord: Supervisord) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(supervisord.conf), "-i"],
+        input="heal nobody\nhealth --bad\nhealth\nversion\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "no worker 'nobody' is known" in done.stdout
+    assert "wa  healthy" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_words_of_the_console_script() -> None:
+    assert cli().returncode == 2
+    assert cli("--help").stdout.startswith("usage: supervisor-healer COMMAND")
+    assert cli("nonsense").returncode == 2
+    assert cli("version").stdout.count(".") >= 1
+    assert cli("listen").returncode == 2
+    assert "[eventlistener:healer]" in cli("listen", "--help").stdout
+    assert "-s URL" in cli("heal", "--help").stdout
+    assert cli("unmonitor", "wa", "soon", "-s", "unix:///none").returncode == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from supervisor_healer.architecture import document
+from supervisor_healer.architecture import document, schema
 from supervisor_healer.architecture.loader import examine
 
 
@@ -163,11 +164,9 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
 
 
 _QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-_KEYS = st.sampled_from(
-    "version root mode state results cycle defaults files workers consumers configs include program kind inputs"
-    " trigger outputs critical catch_up attempts restarts startup_grace verify_within retry_after max_age grace"
-    " create shared path required max within schema wa wb a.jsonl *.jsonl %(process_name)s all".split()
-)
+_SCHEMA = json.loads(schema.text())
+_KNOWN = {key for part in (_SCHEMA, *_SCHEMA["$defs"].values()) for key in part.get("properties", {})}
+_KEYS = st.sampled_from([*sorted(_KNOWN), "wa", "wb", "a.jsonl", "*.jsonl", "%(process_name)s", "all"])
 _LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), _KEYS,
     st.sampled_from(["5m", "0s", "-1s", "any", "heal", "job", "../..", "~", "[", "x\ny", "\0"]),
@@ -189,8 +188,17 @@ def test_never_a_traceback_whatever_the_bytes(tmp_path: Path, data: bytes) -> No
 
 
 @_QUIET
-@given(st.fixed_dictionaries({}, optional={"version": st.just(1), "workers": _WORKERS, "files": _WORKERS,
-       "consumers": _WORKERS, "configs": _WORKERS, "defaults": _TREES, "include": _TREES, "root": _LEAVES}))  # fmt: skip
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "version": st.just(1),
+            **dict.fromkeys(("workers", "files", "consumers", "configs"), _WORKERS),
+            **dict.fromkeys(("defaults", "include"), _TREES),
+            "root": _LEAVES,
+        },
+    )
+)
 def test_never_a_traceback_whatever_the_yaml(tmp_path: Path, tree: object) -> None:
     architecture, problems = examine(_write(tmp_path, yaml.safe_dump(tree, allow_unicode=True)))
     assert (architecture is None) == any(problem.severity == "error" for problem in problems)

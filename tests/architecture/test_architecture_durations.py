@@ -28,7 +28,7 @@ def test_durations_that_people_write(text: str, seconds: float) -> None:
         ("-5m", "is negative"), (-5, "no unit"), ("", "is not a duration"), ("m", "is not a duration"),
         ("5 m", "is not a duration"), ("5M", "is not a duration"), ("30m1h", "is not a duration"),
         ("1m1m", "is not a duration"), ("5ms", "is not a duration"), ("5m\n", "is not a duration"),
-        (".5h", "is not a duration"), ("٥m", "is not a duration"), ("36501d", "longer than 100 years"),
+        (".5h", "is not a duration"), ("\u0665m", "is not a duration"), ("36501d", "longer than 100 years"),
         ("9" * 400 + "d", "longer than 100 years"), (None, "an empty value"), (True, "true or false"),
         ([], "a list"), ({}, "a mapping"), (float("nan"), "is not a duration"),
     ],
@@ -52,6 +52,7 @@ def test_what_we_print_can_be_read_back(seconds: int) -> None:
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.integers())))
 def test_whatever_stands_there_is_seconds_or_a_value_error(value: object) -> None:
     try:
-        assert durations.parse(value) >= 0
-    except ValueError as error:
-        assert str(error)
+        seconds = durations.parse(value)
+    except ValueError:
+        return
+    assert seconds >= 0

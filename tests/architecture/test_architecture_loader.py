@@ -255,7 +255,7 @@ BAD: dict[str, tuple[str, list[tuple[int, str, str]]]] = {
         "workers:\n  wa:\n    inputs: [b, a]\n    outputs: [a]\n",
         [(5, "workers.wa.inputs[1]", "the worker writes its own input a")]),
     "own input by glob": (
-        "workers: {wa: {inputs: [a.x], outputs: ['*.x']}}\n", [(3, "workers.wa.inputs[0]", "writes its own input a.x")]),
+        "workers: {wa: {inputs: [a.x], outputs: ['*.x']}}\n", [(3, "workers.wa.inputs[0]", "its own input a.x")]),
     "cycle": (
         "workers:\n  wa: {inputs: [a.jsonl], outputs: [b.jsonl]}\n  wb: {inputs: [b.jsonl], outputs: [a.jsonl]}\n",
         [(4, "workers.wa", "wait for each other: wa -> b.jsonl -> wb -> a.jsonl -> wa (expected")]),

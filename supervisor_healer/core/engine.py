@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from supervisor_healer.core.budget import Quarantine, add_restart, reset_after, room_at
-from supervisor_healer.core.diagnosis import Diagnosis, Judgement, Patient
+from supervisor_healer.core.diagnosis import DOWN_STATES, Diagnosis, Judgement, Patient
 from supervisor_healer.core.explanation import Grounds, explain, headline
 from supervisor_healer.core.freshness import INFINITE, NEVER, Track
 from supervisor_healer.core.memory import Attempt, Memory, Stage
@@ -47,7 +47,7 @@ from supervisor_healer.core.model import (
     Verdict,
 )
 from supervisor_healer.core.pipeline import Pipeline
-from supervisor_healer.core.requests import HealDesk
+from supervisor_healer.core.requests import FINE, HealDesk
 from supervisor_healer.core.restart import TABLE, Do, Proof, phase, verify
 from supervisor_healer.words import duration, until
 
@@ -152,7 +152,11 @@ class Engine:
             shift = (now.mono - max(0.0, now.wall - before.wall)) - before.mono
         for name, memory in memories.get("worker", {}).items():
             if name in self.patients:
-                self.patients[name].memory = Memory.from_json(memory, shift, now.mono)
+                patient = self.patients[name]
+                patient.memory = Memory.from_json(memory, shift, now.mono)
+                if patient.memory.attempt is not None:
+                    said = f"a restart that a former healer began ({patient.memory.attempt.stage.value}) is completed"
+                    self._out.append(Note(name, "completed", f"{said}: {patient.memory.attempt.reason}"))
         if same_boot:
             for path, memory in memories.get("file", {}).items():
                 if path in self.tracks and memory:
@@ -261,14 +265,14 @@ class Engine:
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         first = self._heap[0][0] if self._heap else INFINITE
-        if self._dirty or self._out or self.desk.is_due:
+        if self._dirty or self._out or (self.desk.is_due and not self._halted):
             first = NEVER
         self._asked = min(first, INFINITE if self._now is None else self._now.mono + self._cycle)
         return self._asked
 
     def wanted(self, now: Now) -> tuple[str, ...]:
         """The files that the decisions due at `now` need a look at; ask again after `see`, until it is empty."""
-        if self._turn is not now:
+        if self._turn != now:
             self._begin_turn(now)
         needs: dict[str, None] = {}
         for name in sorted(self._dirty, key=self._rank):
@@ -369,7 +373,7 @@ class Engine:
 
     def decide(self, now: Now) -> list[Decision]:
         """Judge who is due, and decide: what to remember first, then what to order and to tell."""
-        if self._turn is not now:
+        if self._turn != now:
             self._begin_turn(now)
         dirty = sorted((name for name in self._dirty if name in self.patients), key=self._rank)
         self._dirty = set()
@@ -381,6 +385,7 @@ class Engine:
         for name in dirty:
             self._conclude(self.patients[name], now)
         self._distrusted = ""
+        self._turn = None
         return self._collect()
 
     def _collect(self) -> list[Decision]:
@@ -445,7 +450,8 @@ class Engine:
             patient, judged = self.patients[name], self._judged[name]
             if patient.memory.attempt is not None or patient.memory.unmonitored:
                 continue
-            if judged.state is Health.STALLED or (judged.state is Health.DOWN and not judged.not_fresh):
+            startable = judged.state is Health.DOWN and patient.is_down and not judged.not_fresh
+            if judged.state is Health.STALLED or startable:
                 incident = patient.memory.budget.incident
                 age = min((self.tracks[path].moved_mono for path in judged.stale), default=now.mono)
                 order = (not self.is_critical(name), incident.attempts if incident else 0, age)
@@ -480,6 +486,9 @@ class Engine:
                 return f"budget used up: {used}"
             elif budget.incident is not None and now.mono < budget.incident.next_at:
                 return f"next attempt in {until(budget.incident.next_at)}"
+        process = patient.process
+        if process is not None and not process.pid and (process.state not in DOWN_STATES or process.restarts_itself):
+            return f"process {process.state}: supervisord is about to start it again"
         for other in sorted(self.pipeline.relatives(name)):
             if self.patients[other].under_way:
                 return f"{other} is being restarted"
@@ -518,8 +527,8 @@ class Engine:
             reason=judged.reason,
             began=now.mono,
             began_wall=now.wall,
-            stage=Stage.STARTING if patient.is_down else Stage.STOPPING,
-            pid=0 if patient.is_down else process.pid,
+            stage=Stage.STOPPING if process.pid else Stage.STARTING,
+            pid=process.pid,
             owed=list(judged.stale),
             any_output=not judged.stale,
             verify_within=self.diagnosis.verify_within(patient.spec, judged.stale),
@@ -555,15 +564,17 @@ class Engine:
         if do is Do.STOP and process is not None:
             if self._distrusted:
                 return
-            if not attempt.acted and not attempt.forced and self._judged[name].not_fresh:
-                self._withdraw(patient, attempt, now)
+            if objection := self._objection(patient, attempt, now):
+                self._withdraw(patient, attempt, objection, now)
                 return
-            attempt.acted = True
             self._order(patient, do, now)
             self._out.append(Stop(name, process.address, process.pid))
             self.tell(attempt, f"stop pid {process.pid}")
         elif do is Do.START and process is not None:
-            attempt.stage, attempt.acted = Stage.STARTING, True
+            if process.state is not ProcessState.STOPPED and (objection := self._objection(patient, attempt, now)):
+                self._withdraw(patient, attempt, objection, now)
+                return
+            attempt.stage = Stage.STARTING
             attempt.started, attempt.started_wall = now.mono, now.wall
             self._order(patient, do, now)
             self._out.append(Start(name, process.address))
@@ -611,11 +622,25 @@ class Engine:
             if self.judged(other).state in (Health.STALLED, Health.DOWN):
                 self._dirty.add(other)
 
-    def _withdraw(self, patient: Patient, attempt: Attempt, now: Now) -> None:
+    def _objection(self, patient: Patient, attempt: Attempt, now: Now) -> str:
+        """Why an order that has had no effect yet must not be given (again): the grounds it was decided on are gone.
+
+        A worker that our own stop has brought down is past this: it has to come up again.
+        """
+        judged = self._judged[patient.spec.name]
+        if attempt.by_operator:
+            judged = self.diagnosis.judge(patient, now, operator=True)
+            grounds = judged.state not in FINE
+        else:
+            grounds = judged.state in (Health.STALLED, Health.DOWN)
+        if judged.not_fresh and not attempt.forced:
+            return f"{', '.join(judged.not_fresh)} no longer fresh"
+        return "" if grounds else f"it is {judged.state} now: {judged.reason}"
+
+    def _withdraw(self, patient: Patient, attempt: Attempt, objection: str, now: Now) -> None:
         patient.memory.budget.attempt_withdrawn()
         self.host_restarts = self.host_restarts[:-1]
-        reason = f"not carried out: {', '.join(self._judged[patient.spec.name].not_fresh)} no longer fresh"
-        self._close(patient, attempt, "abandoned", reason, 75, now)
+        self._close(patient, attempt, "abandoned", f"not carried out: {objection}", 75, now)
 
     def _end(self, patient: Patient, how: Do, reason: str, now: Now) -> None:
         """An attempt's outcome: VERIFY healed, WAIT idle, FAIL failed, ABANDON abandoned."""
@@ -710,7 +735,7 @@ class Engine:
         self._touched.add(name)
 
     def _evidence(self, name: str) -> tuple[str, ...]:
-        return self._explain(name, self._turn or Now(0.0, 0.0)).evidence
+        return self._explain(name, self._turn or self._now or Now(0.0, 0.0)).evidence
 
     def _explain(self, name: str, now: Now) -> Verdict:
         patient, judged = self.patients[name], self.judged(name)

@@ -41,7 +41,6 @@ class Attempt:
     forced: bool = False
     probe: bool = False
     requests: list[str] = field(default_factory=list)
-    acted: bool = False
     started: float = 0.0
     started_wall: float = 0.0
     moved: list[str] = field(default_factory=list)

@@ -51,7 +51,7 @@ TABLE: Mapping[Stage, Mapping[Phase, Do]] = {
         Phase.ENDING: Do.WAIT,
         Phase.DOWN: Do.START,
         Phase.DIED: Do.START,
-        Phase.COMING: Do.VERIFY,  # somebody was faster
+        Phase.COMING: Do.WAIT,  # somebody was faster; its start is known only when it is up
         Phase.UP: Do.VERIFY,
     },
     Stage.STARTING: {
@@ -86,16 +86,14 @@ def phase(attempt: Attempt, patient: Patient) -> Phase:
         return Phase.OPERATOR
     if process.state is ProcessState.STOPPING:
         return Phase.ENDING
+    if process.state in DOWN_STATES and not process.restarts_itself:
+        began = patient.start is not None and patient.start.mono >= attempt.started - START_TOLERANCE
+        if not (attempt.started and began):
+            return Phase.DOWN
+        return Phase.UP if patient.runs else Phase.DIED
     if attempt.stage is Stage.STOPPING and process.pid == attempt.pid != 0:
         return Phase.SAME
-    if patient.runs:
-        return Phase.UP
-    if patient.is_down:
-        began = patient.start is not None and patient.start.mono >= attempt.started - START_TOLERANCE
-        return Phase.DIED if attempt.started and began else Phase.DOWN
-    if attempt.stage is Stage.STOPPING and attempt.pid == 0 == process.pid:
-        return Phase.SAME  # in BACKOFF: there is no process, but a restart of it to be stopped
-    return Phase.COMING
+    return Phase.UP if process.state is ProcessState.RUNNING else Phase.COMING
 
 
 class Proof(Enum):

@@ -28,7 +28,7 @@ LOOK_EVERY = 0.05  # seconds
 # Seconds until a thing must have happened. They follow from conf/architecture.yaml, with room for a busy machine:
 # a prediction is late after 3 s and stale after 5; signals are stale after 4.5 s; the engine loads for 4 s; a second
 # attempt waits up to 30 s after the first.
-ALL_HEALTHY, IS_LATE, IS_HEALED, IS_BLOCKED, IN_ORDER = 30.0, 10.0, 15.0, 15.0, 60.0
+ALL_HEALTHY, IS_FROZEN, IS_LATE, IS_HEALED, IS_BLOCKED, IN_ORDER = 30.0, 5.0, 10.0, 15.0, 15.0, 60.0
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ class Incidents:
         """The account: what was restarted, in the healer's words and in supervisord's."""
         self.screen.scene("3. The account")
         self.show("status")
-        self.show("history")
+        self.show("history", ENGINE)
         health = self.show("health")
         self.check("`supervisorctl health` exits with 0", lambda: health == 0)
         wanted = {**dict.fromkeys(WORKERS, 1), ENGINE: 2, PREDICTOR: 3}
@@ -140,12 +140,13 @@ class Incidents:
         """Stop the process as a debugger, a stuck mount or a deadlock would."""
         self.screen.say(f"freeze {name}: kill -STOP {pid}", color=YELLOW)
         os.kill(pid, signal.SIGSTOP)
-        self.check(
+        self.until(
             f"pid {pid} is frozen, and RUNNING for supervisord",
             lambda: (
                 psutil.Process(pid).status() == psutil.STATUS_STOPPED
-                and self.stage.rpc.supervisor.getProcessInfo(name)["statename"] == "RUNNING"
+                and self.stage.call("supervisor.getProcessInfo", name)["statename"] == "RUNNING"
             ),
+            IS_FROZEN,
         )
 
     def follow(self, path: str) -> Tail:
@@ -171,11 +172,11 @@ class Incidents:
 
     def state(self, name: str) -> str:
         """The published state of a worker."""
-        return str(self.stage.rpc.healer.getWorkerHealth(name)["state"])
+        return str(self.stage.call("healer.getWorkerHealth", name)["state"])
 
     def states(self) -> dict[str, str]:
         """The published state of every worker."""
-        return {worker["name"]: worker["state"] for worker in self.stage.rpc.healer.getAllWorkerHealth()}
+        return {worker["name"]: worker["state"] for worker in self.stage.call("healer.getAllWorkerHealth")}
 
     def all_healthy(self) -> bool:
         """Whether all four are."""
@@ -183,16 +184,16 @@ class Incidents:
 
     def blocked_by_engine(self) -> bool:
         """Whether the healer blames the engine for the predictor's silence."""
-        worker = self.stage.rpc.healer.getWorkerHealth(PREDICTOR)
+        worker = self.stage.call("healer.getWorkerHealth", PREDICTOR)
         return bool(worker["state"] == "blocked" and worker["blocked_by"] == [ENGINE])
 
     def noted(self, name: str, event: str) -> bool:
         """Whether the healer's history has `event` for the worker."""
-        return any(note["event"] == event for note in self.stage.rpc.healer.getHistory(name, 100))
+        return any(note["event"] == event for note in self.stage.call("healer.getHistory", name, 100))
 
     def tell(self) -> None:
         """Put on the timeline what the healer has noted since the last time, in its own words."""
-        for note in self.stage.rpc.healer.getHistory("", 100):
+        for note in self.stage.call("healer.getHistory", "", 100):
             if note["id"] > self.told:
                 self.told = note["id"]
                 subject = f"{note['worker']}: " if note["worker"] else ""

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import xmlrpc.client
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -41,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     choice.add_argument("--stop", action="store_true", help="stop the pipeline that --run started")
     options = parser.parse_args(argv)
 
-    socket.setdefaulttimeout(ANSWERS_WITHIN)
     screen = Screen(sys.stdout)
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(ANSWERS_WITHIN)
     try:
         stage = Stage(checkout.find())
         if options.stop:
@@ -53,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (HealerError, OSError) as error:
         print(f"supervisor-healer demo: {error}", file=sys.stderr)
         return 1
+    finally:
+        socket.setdefaulttimeout(patience)
 
 
 def demonstrate(stage: Stage, screen: Screen) -> int:
@@ -78,13 +82,13 @@ def demonstrate(stage: Stage, screen: Screen) -> int:
     if killed:
         screen.plain(f"these had to be killed: {killed}", RED)
         status = status or 1
-    folder = stage.place.run_folder
     if status == 0:
         screen.say("supervisord and all its processes are gone")
-        screen.plain(f"\nAll of it happened. Its logs: {folder}/healer.log, {folder}/supervisord.log", GREEN)
-        screen.plain("To play with the same pipeline: make run")
-    else:
-        screen.plain(f"Logs: {folder}/healer.log, {folder}/supervisord.log, {folder}/console/")
+        screen.plain("\nAll of it happened.", GREEN)
+    folder = checkout.RUN_FOLDER if Path.cwd() == stage.place.root else stage.place.run_folder
+    screen.plain(f"Logs: {folder}/healer.log, {folder}/supervisord.log, {folder}/console/")
+    if status == 0:
+        screen.plain("To play with the same pipeline: make run, or: supervisor-healer demo --run")
     return status
 
 
@@ -92,6 +96,8 @@ def run(stage: Stage, screen: Screen) -> int:
     """Leave the pipeline running, and say how to play with it."""
     pid = stage.start(background=True)
     ctl = f"supervisorctl -c {stage.place.shown()}"
+    if not stage.healer_watches():
+        screen.plain("The healer does not watch it yet; see var/demo/healer.log and var/demo/supervisord.log.\n", RED)
     if stage.place.detour:
         screen.plain(
             f"The path to this checkout is too long for a unix socket, or has characters that supervisord's\n"

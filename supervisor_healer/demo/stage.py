@@ -44,16 +44,19 @@ class Stage:
 
     # --- asking ---------------------------------------------------------------------------------------------
 
-    @property
-    def rpc(self) -> Any:
-        """A new XML-RPC proxy."""
+    def call(self, method: str, *arguments: object) -> Any:
+        """What supervisord answers to an XML-RPC `method`, over a connection of its own."""
         transport = SupervisorTransport(None, None, self.place.server_url)
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        try:
+            proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+            return getattr(proxy, method)(*arguments)
+        finally:
+            transport.close()
 
     def pid(self) -> int:
         """The pid of the supervisord that answers on the demonstration's socket, or 0."""
         try:
-            return int(self.rpc.supervisor.getPID())
+            return int(self.call("supervisor.getPID"))
         except (OSError, xmlrpc.client.Error):
             return 0
 
@@ -66,7 +69,7 @@ class Stage:
 
     def pid_of(self, name: str) -> int:
         """The pid of worker `name`, 0 if it does not run."""
-        return int(self.rpc.supervisor.getProcessInfo(name)["pid"])
+        return int(self.call("supervisor.getProcessInfo", name)["pid"])
 
     def spawns(self) -> list[Spawn]:
         """Every start that supervisord has logged, in order."""
@@ -115,12 +118,23 @@ class Stage:
         while time.monotonic() < deadline:
             pid = self.pid()
             if pid:
+                if background:
+                    self._process.wait(STARTS_WITHIN)  # supervisord has gone on without it
                 return pid
             if self._process.poll() not in (None, 0) or (self._process.poll() == 0 and not background):
                 break
             time.sleep(0.05)
         said = out.read_text(encoding="utf-8", errors="replace").strip()
         raise HealerError(f"supervisord did not start; it said:\n{said or '(nothing)'}")
+
+    def healer_watches(self) -> bool:
+        """Whether the healer publishes what it sees, within a start's time."""
+        deadline = time.monotonic() + STARTS_WITHIN
+        while time.monotonic() < deadline:
+            if self.call("healer.getListenerState")["state"] == "running":
+                return True
+            time.sleep(0.05)
+        return False
 
     def stop(self) -> list[int]:
         """Stop supervisord and all it started, frozen ones too; return the pids that had to be killed.

@@ -21,7 +21,7 @@ at a server, given by -s URL [-u USER] [-p PASSWORD], or by -c CONF, or found as
   heal NAME...|all                judge workers now and heal what may be healed
   health [NAME...]                a line a worker: state, since, reason
   explain NAME...                 why a worker is in its state
-  history [NAME] [-n N]           what was done, and refused, when and why
+  history [NAME] [-n N] [-v]      what was done, and refused, when and why
   unmonitor NAME|all [FOR]        watch, but do not act
   monitor NAME|all                act again
 
@@ -85,14 +85,14 @@ def _check(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="supervisor-healer check",
         description="Check the architecture file and, with it, the supervisord configuration; report every error at"
-        " once. Exit status: 0 no errors, 1 errors, 2 bad usage.",
+        " once. Exit status: 0 no errors, 1 errors, 2 bad usage, or a file is not there.",
     )
     parser.add_argument("architecture", metavar="ARCHITECTURE", help="the architecture file")
-    parser.add_argument("-c", "--configuration", default="", metavar="CONF", help="the supervisord configuration")
+    parser.add_argument("-c", "--configuration", metavar="CONF", help="the supervisord configuration")
     args = parser.parse_args(words)
     from supervisor_healer.architecture.check import run  # noqa: PLC0415
 
-    return run(args.architecture, args.configuration, print)
+    return run(args.architecture, args.configuration, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def history(args: argparse.Namespace, server: Any, out: Out) -> int:
     if args.json:
         out(_as_json(notes))
     else:
-        for line in rendering.history_lines(notes):
+        for line in rendering.history_lines(notes, evidence=args.verbose):
             out(line)
         if listener["state"] == "stopped":
             out(listener["trouble"])

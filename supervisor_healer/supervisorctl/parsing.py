@@ -76,6 +76,7 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 def _history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="a worker; default: everything")
     parser.add_argument("-n", type=_count, default=20, metavar="N", help="the last N entries (default 20; 0: all kept)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="with the evidence of each entry")
     _json(parser)
 
 

@@ -49,13 +49,18 @@ def listener_lines(listener: Struct) -> Iterator[str]:
         yield f"warning: {warning}"
 
 
-def history_lines(notes: Iterable[Struct]) -> Iterator[str]:
-    """A line an entry, in local time, its evidence below it."""
+def history_lines(notes: Iterable[Struct], *, evidence: bool) -> Iterator[str]:
+    """A line an entry, in local time; with `evidence`, what was seen then below it."""
     for note in notes:
-        who = note["worker"] or "healer"
-        yield f"{moment(note['at'])}  {who}  {note['event']}: {note['text']}"
-        for line in note["evidence"]:
+        text = titled(note["event"], note["text"])
+        yield f"{moment(note['at'])}  {note['worker'] or 'healer'}  {text}"
+        for line in note["evidence"] if evidence else ():
             yield f"    {line}"
+
+
+def titled(title: str, text: str) -> str:
+    """`title: text`, or `text` alone where it begins with that word."""
+    return text if text.startswith(title) else f"{title}: {text}"
 
 
 def step_line(name: str, step: Struct) -> str:

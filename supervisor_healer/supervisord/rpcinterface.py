@@ -233,7 +233,7 @@ class HealerNamespaceRPCInterface:
             raise RPCError(
                 Faults.NOT_RUNNING, "the healer acts on nothing: its architecture is broken; see `supervisorctl health`"
             )
-        worker = state.published.named(asked)
+        worker = None if asked == ALL else state.published.named(asked)
         if worker is None and asked != ALL:
             if attendance.news is not None and not attendance.news["loaded"]:
                 raise RPCError(

@@ -156,24 +156,39 @@ def test_health_and_explain(supervisord: Supervisord) -> None:
 
 def test_history(supervisord: Supervisord) -> None:
     note = {"id": 1, "at": 1.7e9, "worker": "wa", "event": "restart", "text": "attempt 1", "evidence": ["fresh"]}
-    supervisord.publish(history=[note, {**note, "id": 2, "worker": "", "event": "clock", "text": "stepped"}])
-    lines = supervisord.ctl("history").stdout.splitlines()
-    assert lines[0].endswith("  wa  restart: attempt 1")
-    assert lines[1:] == ["    fresh", lines[2], "    fresh"]
-    assert lines[2].endswith("  healer  clock: stepped")
+    supervisord.publish(history=[note, {**note, "id": 2, "worker": "", "event": "clock", "text": "clock stepped"}])
+    first, second = supervisord.ctl("history").stdout.splitlines()
+    assert first.endswith("  wa  restart: attempt 1")
+    assert second.endswith("  healer  clock stepped")
+    assert supervisord.ctl("history", "-v").stdout.splitlines() == [first, "    fresh", second, "    fresh"]
     assert len(json.loads(supervisord.ctl("history", "-n", "1", "--json").stdout)) == 1
     assert supervisord.ctl("history", "wb").stdout == "nothing was done, and nothing refused\n"
     assert supervisord.ctl("history", "nobody").returncode == 2
 
 
-@pytest.mark.parametrize("command", SIX)
-def test_help(supervisord: Supervisord, command: str) -> None:
-    for words in (("help", command), (command, "--help")):
-        done = supervisord.ctl(*words)
-        assert done.returncode == 0
-        assert f"usage: {command} [-h]" in done.stdout
-        assert "Traceback" not in done.stdout + done.stderr
-    assert "No help on" not in supervisord.ctl("help", "status").stdout
+def shell(supervisord: Supervisord, *lines: str) -> str:
+    """What supervisorctl's shell prints for these lines."""
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(supervisord.conf), "-i"],
+        input="".join(f"{line}\n" for line in lines),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "error:" not in done.stdout
+    return done.stdout
+
+
+def test_help(supervisord: Supervisord) -> None:
+    text = shell(supervisord, "help", *(f"help {command}" for command in SIX), *(f"{command} -h" for command in SIX))
+    for command in SIX:
+        assert text.count(f"usage: {command} [-h]") == 2
+    assert "explain  heal  health  history  monitor  unmonitor\n" in text
+    assert "No help on" not in shell(supervisord, "help status")
+    assert supervisord.ctl("heal", "--help").returncode == 0
 
 
 def test_wrong_usage(supervisord: Supervisord) -> None:
@@ -275,15 +290,17 @@ def test_the_console_script_at_a_server(locked: Supervisord) -> None:
         done = cli(*words)
         assert done.returncode == status
         assert "requires authentication" in done.stderr
+    done = locked.ctl("-u", "wrong", "heal", "wa")
+    assert done.returncode == 7
+    assert done.stdout.count("the server requires authentication") == 1
     assert cli("history", "-n", "3", "wa", "-c", str(locked.conf)).stdout.startswith("nothing was done")
 
 
 def test_the_console_script_without_a_server(tmp_path: Path) -> None:
     socket = f"unix://{tmp_path}/none.sock"
-    for command in SIX:
-        name = [] if command in ("health", "history") else ["wa"]
-        done = cli(command, *name, "-s", socket)
-        assert done.returncode == (3 if command in ("health", "explain") else 7)
+    for command, status in (("heal", 7), ("explain", 3)):
+        done = cli(command, "wa", "-s", socket)
+        assert done.returncode == status
         assert done.stderr == f"ERROR: {socket}: no such socket: is supervisord running?\n"
     assert "refused connection" in cli("health", "-s", "http://127.0.0.1:1").stderr
     assert "could not find config file" in cli("health", "-c", str(tmp_path / "none.conf")).stderr
@@ -302,18 +319,10 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 
 def test_the_shell_goes_on_after_each_command(supervisord: Supervisord) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(supervisord.conf), "-i"],
-        input="heal nobody\nhealth --bad\nhealth\nversion\n",
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 0
-    assert "no worker 'nobody' is known" in done.stdout
-    assert "wa  healthy" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
+    text = shell(supervisord, "heal nobody", "health --bad", "heal 'wa", "health", "version")
+    assert "no worker 'nobody' is known" in text
+    assert "wa  healthy" in text
+    assert text.rstrip().splitlines()[-2 if text.rstrip().endswith(">") else -1].count(".") == 2
 
 
 def test_words_of_the_console_script() -> None:

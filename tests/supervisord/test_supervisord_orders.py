@@ -148,6 +148,7 @@ def test_stops_behave_as_supervisors_own(supervisord: Supervisord) -> None:
         ("idle", "no work", ""),
         ("stalled", "wa.jsonl 41h old", "; stalled: wa.jsonl 41h old"),
         ("starting", "", "; starting"),
+        ("stopped", "stopped by an operator", "; stopped by an operator"),
         ("blocked", "x" * 1000, "; blocked: xxx"),
     ],
 )

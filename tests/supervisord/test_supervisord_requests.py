@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from real_supervisord import Supervisord, fault, until, worker
+
+from supervisor_healer.supervisord import make_healer_rpcinterface, make_main_rpcinterface
 
 pytestmark = pytest.mark.real
 
@@ -235,3 +237,24 @@ def test_requests_end_when_their_listener_stays_away() -> None:
         assert own.publish()["requests"] == 0
         own.progress(taken, "done", reason="healed")  # a listener knows better
         assert healer.getRequest(taken)["exit_status"] == 0
+
+
+def test_so_many_requests_are_kept_and_no_more() -> None:
+    with Supervisord(REQUESTS_KEPT=2) as own:
+        own.start("healer", "wa")
+        own.publish()
+        healer = own.rpc.healer
+        first, second = healer.heal("wa"), healer.heal("wa")
+        with fault(FAILED, "2 requests are open already"):
+            healer.heal("wa")
+        own.progress(second, "done")
+        third = healer.heal("wa")  # in the place of the oldest that is finished
+        with fault(BAD_NAME, "keeps the last 2"):
+            healer.getRequest(second)
+        assert [request["id"] for request in own.take()] == [first, third]
+
+
+@pytest.mark.parametrize("factory", [make_healer_rpcinterface, make_main_rpcinterface])
+def test_an_option_that_does_not_exist_is_an_error(factory: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match=r"unknown option.*: retries"):
+        factory(object(), retries="3")

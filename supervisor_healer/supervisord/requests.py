@@ -24,7 +24,11 @@ from supervisor_healer.protocol import (
 
 @dataclass(slots=True)
 class Request:
-    """One request and what has become of it. `told`: its end came from a listener, and is final."""
+    """One request and what has become of it.
+
+    `told`: its end came from a listener, and is final. `earlier`: the steps that a listener before the one with
+    `pid` has told; the one that took over knows only its own.
+    """
 
     wire: WireRequest
     accepted_mono: float
@@ -33,6 +37,8 @@ class Request:
     reason: str = ""
     steps: list[WireStep] = field(default_factory=list)
     told: bool = False
+    earlier: list[WireStep] = field(default_factory=list)
+    pid: int = 0
 
     @property
     def open(self) -> bool:
@@ -74,13 +80,15 @@ class RequestBook:
         """How many are open."""
         return sum(request.open for request in self._requests.values())
 
-    def progress(self, news: list[WireProgress]) -> None:
-        """Take in what the listener says of its requests. Ids that are forgotten here are passed over."""
+    def progress(self, news: list[WireProgress], pid: int) -> None:
+        """Take in what the listener `pid` says of its requests. Ids that are forgotten here are passed over."""
         for report in news:
             request = self._requests.get(report["id"])
             if request is None or request.told:
                 continue
-            request.steps = report["steps"]
+            if request.pid != pid:
+                request.pid, request.earlier = pid, request.steps
+            request.steps = [*request.earlier, *report["steps"]]
             if report["state"] == "done":
                 request.state, request.told = "done", True
                 request.exit_status, request.reason = report["exit_status"], report["reason"]

@@ -43,7 +43,7 @@ class State:
         self.expire()
         self.attendance.announce(news["listener"], full=news["full"])
         self.published.merge(news)
-        self.requests.progress(news["requests"])
+        self.requests.progress(news["requests"], news["listener"]["pid"])
         return {"requests": self.requests.count_open(), "generation": self.generation}
 
     def expire(self) -> None:

@@ -91,14 +91,18 @@ def test_a_request_in_hand_goes_to_the_next_listener(supervisord: Supervisord) -
     healer = supervisord.rpc.healer
     request = healer.heal("wa")
     assert [one["id"] for one in supervisord.take()] == [request]
+    supervisord.progress(request, "running", "stopping")
     supervisord.kill("healer")
     supervisord.until_state("healer", "EXITED")
     assert healer.getRequest(request)["state"] == "running"
     supervisord.start("healer")
     assert supervisord.publish()["requests"] == 1
     assert [one["id"] for one in supervisord.take()] == [request]
-    supervisord.progress(request, "done", reason="healed")
-    assert healer.getRequest(request)["reason"] == "healed"
+    supervisord.progress(request, "running", "starting")
+    supervisord.progress(request, "done", "starting", "RUNNING", reason="healed")
+    done = healer.getRequest(request)
+    assert done["reason"] == "healed"
+    assert [step["text"] for step in done["steps"]] == ["stopping", "starting", "RUNNING"]
 
 
 def test_who_may_publish(supervisord: Supervisord) -> None:

@@ -43,7 +43,6 @@ from supervisor_healer.core.model import (
     Seen,
     Start,
     Stop,
-    Tell,
     Verdict,
 )
 from supervisor_healer.core.pipeline import Pipeline
@@ -88,6 +87,7 @@ class Engine:
         self._touched: set[str] = set()
         self._files_touched: set[str] = set()
         self._ordered: dict[str, float] = {}
+        self._refusing: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
         self._out: list[Decision] = []
         self.host_restarts: list[float] = []
@@ -502,10 +502,8 @@ class Engine:
         budget = self.patients[name].memory.budget
         if refusal.startswith("budget used up") and budget.quarantine is None:
             self._quarantine(name, refusal, now)
-        elif self._refusals.get(name) != refusal:
-            self._refusals[name] = refusal
-            said = f"{self._judged[name].reason}: not restarted, {refusal}"
-            self._out.append(Note(name, "refused", said, self._evidence(name)))
+        else:
+            self._refusing[name] = refusal
 
     def _quarantine(self, name: str, why: str, now: Now) -> None:
         patient = self.patients[name]
@@ -551,7 +549,7 @@ class Engine:
         inputs = "inputs ignored" if forced else "every required input is fresh"
         said = f"{kind} (attempt {number}{asked}): {judged.reason}; {inputs}"
         self._out.append(Note(name, "restart", said, self._evidence(name)))
-        self.tell(memory.attempt, said)
+        self.tell(patient, said)
         self._follow(patient, memory.attempt, now)
 
     def _follow(self, patient: Patient, attempt: Attempt, now: Now) -> None:
@@ -569,7 +567,7 @@ class Engine:
                 return
             self._order(patient, do, now)
             self._out.append(Stop(name, process.address, process.pid))
-            self.tell(attempt, f"stop pid {process.pid}")
+            self.tell(patient, f"stop pid {process.pid}")
         elif do is Do.START and process is not None:
             if process.state is not ProcessState.STOPPED and (objection := self._objection(patient, attempt, now)):
                 self._withdraw(patient, attempt, objection, now)
@@ -578,7 +576,7 @@ class Engine:
             attempt.started, attempt.started_wall = now.mono, now.wall
             self._order(patient, do, now)
             self._out.append(Start(name, process.address))
-            self.tell(attempt, "start")
+            self.tell(patient, "start")
         elif do is Do.VERIFY:
             self._verify(patient, attempt, now)
         elif do is Do.FAIL:
@@ -603,7 +601,7 @@ class Engine:
             self._touched.add(name)
             self._call_relatives(name)
             pid = patient.process.pid if patient.process else 0
-            self.tell(attempt, f"{patient.process.state if patient.process else ''} as pid {pid}; waits for new output")
+            self.tell(patient, f"{patient.process.state if patient.process else ''} as pid {pid}; waits for new output")
         grace = self.diagnosis.startup_grace(patient.spec)
         result = verify(attempt, patient, self._judged[name], self.tracks, now, grace)
         if result.proof is Proof.HEALED:
@@ -684,9 +682,11 @@ class Engine:
         if attempt.requests:
             self._touched.add(patient.spec.name)
 
-    def tell(self, attempt: Attempt, text: str) -> None:
-        """A step, for those who wait for this attempt."""
-        self._out.extend(Tell(request, text) for request in attempt.requests)
+    def tell(self, patient: Patient, text: str) -> None:
+        """A step, for those who wait for this worker's attempt."""
+        attempt = patient.memory.attempt
+        for request in attempt.requests if attempt is not None else ():
+            self.desk.step(request, patient.spec.name, text)
 
     # --- the conclusion -------------------------------------------------------------------------------------
 
@@ -770,6 +770,7 @@ class Engine:
         name = patient.spec.name
         before = self.verdicts.get(name)
         verdict = self._explain(name, now)
+        refusal = self._refusing.pop(name, "")
         memory = patient.memory
         if memory.state == verdict.state.value and memory.since_wall:
             verdict = replace(verdict, since=memory.since_wall)
@@ -779,7 +780,10 @@ class Engine:
             self._files_touched.update((*patient.spec.outputs, *(item.path for item in patient.spec.inputs)))
             if note := headline(before, verdict):
                 self._out.append(note)
-            self._refusals.pop(name, None)
+            self._refusals[name] = refusal  # the headline has said it
+        if refusal and self._refusals.get(name) != refusal:
+            self._out.append(Note(name, "refused", f"{verdict.reason}: not restarted", verdict.evidence))
+        self._refusals[name] = refusal
         self.verdicts[name] = verdict
         if before is None or (before.state, before.blocked_by) != (verdict.state, verdict.blocked_by):
             for reader in self.pipeline.downstream[name]:

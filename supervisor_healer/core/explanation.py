@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from supervisor_healer.core.diagnosis import Judgement, Patient
+from supervisor_healer.core.diagnosis import Judgement, OutputView, Patient
 from supervisor_healer.core.freshness import Track
 from supervisor_healer.core.memory import Stage
 from supervisor_healer.core.model import FileVerdict, Freshness, Health, Note, Now, Verdict
@@ -73,7 +73,7 @@ def explain(
     reason = _reason(grounds, aged)
     next_step = _next_step(grounds)
     outputs = tuple(
-        _file(pipeline, tracks[view.path], view.standing.freshness, _pending(view.pending)) for view in judged.outputs
+        _file(pipeline, tracks[view.path], view.standing.freshness, _pending(view)) for view in judged.outputs
     )
     inputs = tuple(
         _file(
@@ -92,7 +92,7 @@ def explain(
     incident = memory.budget.incident
     if incident is not None:
         evidence.append(
-            f"incident: {incident.attempts} attempts, {incident.failed} failed (at most {spec.attempts}),"
+            f"incident: attempts {incident.attempts}, failed {incident.failed} of at most {spec.attempts},"
             f" opened {ago(incident.opened)} ago"
         )
     left = memory.budget.left(now.mono, spec.restarts)
@@ -187,8 +187,10 @@ def _process(patient: Patient) -> str:
     return f"process: {process.address} {process.state}" + (f" pid {process.pid}{since}" if process.pid else "")
 
 
-def _pending(since: float | None) -> str:
-    return "no work pending" if since is None else f"work pending for {ago(since)}"
+def _pending(view: OutputView) -> str:
+    if view.standing.counts is Freshness.FRESH:
+        return ""
+    return "no work pending" if view.pending is None else f"work pending for {ago(view.pending)}"
 
 
 def _gate(idle: bool, held_since: float | None, required: bool) -> str:

@@ -87,6 +87,12 @@ class HealDesk:
             ticket.results.setdefault(worker, (status, reason))
             self.is_due = True
 
+    def step(self, request: str, worker: str, text: str) -> None:
+        """A step of an attempt that this request waits for."""
+        ticket = self._tickets.get(request)
+        everyone = ticket is not None and ticket.everyone
+        self._engine.emit(Tell(request, f"{worker}: {text}" if everyone else text))
+
     def serve(self, now: Now) -> None:
         """Take every open request as far as it goes now."""
         self.is_due = False
@@ -130,8 +136,8 @@ class HealDesk:
             self._refuse(ticket, name, f"{judged.state}: {judged.reason}")
         elif judged.not_fresh and not request.force:
             self._blocked(ticket, name, judged)
-        elif ticket.everyone and self._after_its_elders(ticket, name):
-            self._tell(ticket, name, f"{engine.judged(name).state}: waits whether it catches up by itself")
+        elif ticket.everyone and engine.judged(name).state is Health.CATCHING_UP:
+            self._tell(ticket, name, f"waits whether it catches up by itself: {engine.judged(name).reason}")
         else:
             self._act(ticket, name, judged, now)
 
@@ -164,22 +170,16 @@ class HealDesk:
         ticket.results[name] = (OK, said)
 
     def _blocked(self, ticket: Ticket, name: str, judged: Judgement) -> None:
-        """Its inputs are not fresh: refused for now; among `all` it waits for a root that is being healed."""
+        """Its inputs are not fresh: refused for now; among `all` it waits while somebody upstream may be healed."""
         engine = self._engine
         roots, _ = engine.roots(name)
         said = f"{judged.state} by {', '.join(roots or judged.not_fresh)}: {judged.reason}"
         if ticket.request.dry_run:
             ticket.results[name] = (OK, f"would not restart it; {said}")
-        elif ticket.everyone and any(root in ticket.open and root != name for root in roots):
-            self._tell(ticket, name, f"waits for {', '.join(roots)}")
+        elif ticket.everyone and not engine.pipeline.ancestors(name).isdisjoint(ticket.open):
+            self._tell(ticket, name, f"waits for {', '.join(roots or judged.not_fresh)}")
         else:
             self._refuse(ticket, name, said)
-
-    def _after_its_elders(self, ticket: Ticket, name: str) -> bool:
-        """Among `all`: whether someone upstream was in trouble too, and this one may catch up by itself."""
-        elders = self._engine.pipeline.ancestors(name)
-        troubled = ticket.acted | set(ticket.open)
-        return bool(elders & troubled) and self._engine.judged(name).state is Health.CATCHING_UP
 
     def _act(self, ticket: Ticket, name: str, judged: Judgement, now: Now) -> None:
         engine, request = self._engine, ticket.request
@@ -199,6 +199,9 @@ class HealDesk:
             engine.begin(name, now, judged=judged, request=request.id, forced=forced)
 
     def _refuse(self, ticket: Ticket, name: str, why: str) -> None:
+        if ticket.request.dry_run:
+            ticket.results[name] = (OK, f"would not restart it; {why}")
+            return
         ticket.results[name] = (REFUSED, why)
         self._engine.emit(Note(name, "refused", f"heal asked for by an operator: {why}"))
 

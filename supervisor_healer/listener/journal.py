@@ -28,8 +28,12 @@ from supervisor_healer.listener.journal_file import (
     JournalBusyError,
     JournalError,
     Lock,
+    drop_wal,
+    identity,
     open_for_reading,
     open_for_writing,
+    same,
+    wal_of,
 )
 from supervisor_healer.listener.journal_rows import (
     NOTES_KEPT,
@@ -68,6 +72,7 @@ class Journal:
         self._lock = Lock(self.path)
         self._db: sqlite3.Connection | None = None
         self._identity: os.stat_result | None = None
+        self._wal_identity: os.stat_result | None = None
         self._trouble = "not opened"
         self._lasting: list[str] = []
         # All memories and meta, as text: served from here, and all there is to go on with when the disk fails.
@@ -153,7 +158,7 @@ class Journal:
             self._db = self._opened()
             self._merge(self._db)
             write(self._db, Batch(self._memories, self._forgotten, list(self._unsaved), self._meta, durable=True))
-            self._identity = os.stat(self.path)
+            self._identity, self._wal_identity = identity(self.path), identity(wal_of(self.path))
         except JournalBusyError as error:
             self._trouble = str(error)
             if not may_be_busy:
@@ -263,19 +268,17 @@ class Journal:
 
     def _stay_in_place(self) -> None:
         """If the file was removed or replaced under us, begin it again: nobody would ever read what we write there."""
-        if not self.degraded and self._is_displaced():
-            self._degrade("was removed or replaced while in use")
-            self.reopen()
+        if self.degraded or same(self._identity, identity(self.path)):
+            return
+        self._degrade("was removed or replaced while in use")
+        self._let_go()
+        if same(self._wal_identity, identity(wal_of(self.path))):
+            drop_wal(self.path)
+        self.reopen()
 
     def _degrade(self, why: str) -> None:
         self.degraded = True
         self._trouble = f"the journal {self.path} {why}"
-
-    def _is_displaced(self) -> bool:
-        try:
-            return self._identity is None or not os.path.samestat(os.stat(self.path), self._identity)
-        except OSError:
-            return True
 
     def _saved_notes(self, worker: str, limit: int) -> list[WireNote]:
         if self._db is None or limit <= 0:

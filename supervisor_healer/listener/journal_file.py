@@ -84,10 +84,7 @@ class Lock:
             self._fd = -1
 
     def _is_in_place(self) -> bool:
-        try:
-            return os.path.samestat(os.stat(self._path), os.fstat(self._fd))
-        except OSError:
-            return False
+        return same(identity(self._path), os.fstat(self._fd))
 
 
 def open_for_writing(path: str) -> tuple[sqlite3.Connection, str]:
@@ -104,7 +101,7 @@ def open_for_writing(path: str) -> tuple[sqlite3.Connection, str]:
         head = _first_bytes(path)
     except OSError as error:
         raise JournalError(f"cannot write the journal {path}: {error.strerror or error}") from error
-    if head and head != _MAGIC[: len(head)]:
+    if head and head != _MAGIC:
         return _begun_anew(path, "is not a database")
     try:
         return _opened(path), ""
@@ -119,6 +116,8 @@ def open_for_reading(path: str) -> sqlite3.Connection | None:
 
     Budgets that have been used up must be known even when nothing can be added to them.
     """
+    if not os.path.isfile(path):  # SQLite would wait for ever for the other end of a FIFO
+        return None
     place = urllib.parse.quote(path)
     for mode in ("mode=ro", "mode=ro&immutable=1"):  # the second needs no -shm file, and does without the newest rows
         db = None
@@ -132,6 +131,31 @@ def open_for_reading(path: str) -> sqlite3.Connection | None:
         if db is not None:
             db.close()
     return None
+
+
+def identity(path: str) -> os.stat_result | None:
+    """Which file lies at `path`, None for none."""
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+def same(one: os.stat_result | None, other: os.stat_result | None) -> bool:
+    """Whether both are one existing file."""
+    return one is not None and other is not None and os.path.samestat(one, other)
+
+
+def wal_of(path: str) -> str:
+    """SQLite's write-ahead log of the database `path`."""
+    return f"{path}-wal"
+
+
+def drop_wal(path: str) -> None:
+    """Remove the log of a database that is gone: SQLite would play it into what lies at `path` now, and ruin that."""
+    for companion in (wal_of(path), f"{path}-shm"):
+        with contextlib.suppress(OSError):
+            os.unlink(companion)
 
 
 def _first_bytes(path: str) -> bytes:

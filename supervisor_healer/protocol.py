@@ -47,6 +47,8 @@ class WireFile(TypedDict):
 
 
 class WireHeal(TypedDict):
+    """The outcome of the last attempt: `outcome` '' if there was none."""
+
     at: float
     outcome: str
     reason: str
@@ -83,6 +85,8 @@ class WireNote(TypedDict):
 
 
 class WireStep(TypedDict):
+    """One step of a request."""
+
     at: float
     text: str
 
@@ -164,7 +168,7 @@ class ProcessRow(TypedDict):
 
 
 class Order(TypedDict):
-    """Stop or start `address` (``group:name``). `pid`: the process meant (stop only; 0 is refused)."""
+    """Stop or start `address` (``group:name``). `pid`: the process meant by a stop, 0 for one in BACKOFF."""
 
     address: str
     pid: int

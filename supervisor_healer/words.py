@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile("\x1f(ago|in):(-?[0-9.]+)\x1f")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_CONTROL_BUT_TOKENS = re.compile(r"[\x00-\x1e\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE = r"\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]"  # the last two cannot stand in XML
+_CONTROL = re.compile(r"[\x00-\x1f" + _UNPRINTABLE)
+_CONTROL_BUT_TOKENS = re.compile(r"[\x00-\x1e" + _UNPRINTABLE)
 
 
 def ago(moment: float) -> str:

@@ -21,23 +21,43 @@ def is_pattern(path: str) -> bool:
 
 
 class Producers:
-    """Who writes a path: by the same text, or by a glob on either side that matches the other's."""
+    """Who writes a path: by the same text, or by a glob on either side that matches the other's.
+
+    As for the file system, a wildcard does not match a slash; literal paths are found by their folder.
+    """
 
     def __init__(self, workers: Iterable[WorkerSpec]) -> None:
         self._by_path: dict[str, list[str]] = defaultdict(list)
         for worker in workers:
             for path in worker.outputs:
                 self._by_path[path].append(worker.name)
-        self._patterns = [path for path in self._by_path if is_pattern(path)]
+        self._patterns: dict[int, list[str]] = defaultdict(list)
+        self._in_folder: dict[str, list[str]] = defaultdict(list)
+        for path in self._by_path:
+            if is_pattern(path):
+                self._patterns[path.count("/")].append(path)
+            else:
+                self._in_folder[_folder(path)].append(path)
 
     def of(self, path: str) -> tuple[str, ...]:
         """Names of the workers that write `path`, each once, in the order of the architecture."""
         matching = [path] if path in self._by_path else []
-        if is_pattern(path):
-            matching += [other for other in self._by_path if other != path and fnmatchcase(other, path)]
+        if not is_pattern(path):
+            matching += [pattern for pattern in self._patterns[path.count("/")] if _matches(path, pattern)]
+        elif is_pattern(_folder(path)):
+            matching += [other for others in self._in_folder.values() for other in others if _matches(other, path)]
         else:
-            matching += [pattern for pattern in self._patterns if pattern != path and fnmatchcase(path, pattern)]
+            matching += [other for other in self._in_folder.get(_folder(path), ()) if _matches(other, path)]
         return tuple(dict.fromkeys(name for other in matching for name in self._by_path[other]))
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _matches(path: str, pattern: str) -> bool:
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 def producers(path: str, workers: Sequence[WorkerSpec]) -> tuple[str, ...]:

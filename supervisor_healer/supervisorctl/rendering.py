@@ -29,8 +29,9 @@ def health_lines(workers: Iterable[Struct], now: float) -> Iterator[str]:
 
 
 def explanation_lines(worker: Struct, explanation: Iterable[str], now: float) -> Iterator[str]:
-    """The verdict, then what led to it."""
-    yield from health_lines([worker], now)
+    """Who, and since when; then the verdict and what led to it."""
+    critical = ", critical" if worker["critical"] else ""
+    yield f"{worker['name']} ({worker['state']} for {since(worker['since'], now)}{critical})"
     for line in explanation:
         yield f"  {line}"
 

@@ -66,12 +66,26 @@ class HealthySupervisorNamespaceRPCInterface(SupervisorNamespaceRPCInterface):  
         self._note(None)
         return super().stopAllProcesses(wait)
 
-    def _note(self, name: object) -> None:
-        """An operator's stop of a name as Supervisor takes it, or of everything (None)."""
+    def startProcess(self, name: str, wait: bool = True) -> Any:
+        """Start a process
+
+        @param string name Process name (or ``group:name``, or ``group:*``)
+        @param boolean wait Wait for process to be fully started
+        @return boolean result     Always true unless error
+        """
+        self._note(name, starts=True)
+        return super().startProcess(name, wait)
+
+    def _note(self, name: object, *, starts: bool = False) -> None:
+        """An operator's stop or start of a name as Supervisor takes it, or of everything (None)."""
         try:
-            self._state.operator_stops(self._meant(name))
+            meant = self._meant(name)
+            if starts:
+                self._state.operator_starts(meant)
+            else:
+                self._state.operator_stops(meant)
         except Exception:
-            self._state.complain("noting an operator's stop")
+            self._state.complain("noting what an operator wants")
 
     def _meant(self, name: object) -> list[Any]:
         if name is None:

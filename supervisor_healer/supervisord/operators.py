@@ -32,6 +32,12 @@ class OperatorStops:
         """Whether its last stop was the healer's."""
         return address in self._ours
 
+    def withdraw(self, address: str) -> bool:
+        """An operator starts it: he no longer wants it down. Answers whether his stop was noted."""
+        noted = address in self._noted
+        self._noted.discard(address)
+        return noted
+
     def forget(self, address: str) -> bool:
         """It starts (or our stop failed): whose stop it was no longer matters. Answers whether a person's was noted."""
         self._ours.discard(address)

@@ -135,7 +135,7 @@ def _not_to_stop(process: Any, operators: OperatorStops, pid: int) -> OrderAnswe
         if by_operator(process, operators):
             return _answer("operator", "an operator has stopped it", process)
         return _answer("already", f"it is {statename(process)}", process)
-    if pid <= 0:
+    if pid < 0 or (pid == 0 and process.get_state() != ProcessStates.BACKOFF):
         return _answer("failed", "no pid was given: which process to stop?", process)
     if process.pid != pid:
         return _answer("changed", f"pid {pid} was meant, it is pid {process.pid} now", process)

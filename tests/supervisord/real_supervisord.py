@@ -117,6 +117,11 @@ command={python} %(here)s/worker.py exit
 startsecs=0
 autorestart=false
 autostart=false
+[program:flapping]
+command={python} %(here)s/worker.py exit
+startsecs=5
+startretries=20
+autostart=false
 [program:many]
 command={python} %(here)s/worker.py
 process_name=%(process_num)d

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xmlrpc.client
+
 import pytest
 from real_supervisord import Supervisord, fault, until, worker
 
@@ -77,6 +79,27 @@ def test_an_operators_stop_while_we_have_it_in_hand(supervisord: Supervisord) ->
     assert supervisord.order("stopWorker", "slow:slow", supervisord.pid("slow"))["outcome"] == "accepted"
     supervisord.until_state("slow", "STOPPED")
     assert supervisord.order("startWorker", "slow:slow")["outcome"] == "accepted"
+
+
+def test_an_operators_start_withdraws_his_stop(supervisord: Supervisord) -> None:
+    """`supervisorctl restart` of a worker that we are stopping: Supervisor can do neither half, but we can finish."""
+    supervisord.start("slow")
+    supervisord.order("stopWorker", "slow:slow", supervisord.pid("slow"))
+    with fault(NOT_RUNNING):
+        supervisord.rpc.supervisor.stopProcess("slow")
+    assert supervisord.table()["slow:slow"]["by_operator"] is True
+    with pytest.raises(xmlrpc.client.Error):  # spawning asserts that it is not STOPPING
+        supervisord.rpc.supervisor.startProcess("slow")
+    assert supervisord.table()["slow:slow"]["by_operator"] is False
+    supervisord.until_state("slow", "STOPPED")
+    assert supervisord.order("startWorker", "slow:slow")["outcome"] == "accepted"
+
+
+def test_a_stop_of_what_is_in_backoff(supervisord: Supervisord) -> None:
+    supervisord.rpc.supervisor.startProcess("flapping", False)
+    supervisord.until_state("flapping", "BACKOFF")
+    assert supervisord.order("stopWorker", "flapping:flapping", 0)["outcome"] == "accepted"
+    assert supervisord.table()["flapping:flapping"]["statename"] == "STOPPED"
 
 
 def _stop_one(supervisord: Supervisord) -> None:

@@ -110,6 +110,7 @@ class Incidents:
             return rows[0] if rows else None
 
         fresh = self.until(f"{ENGINE}, pid {engine.pid}, has written a signal", fresh_signal, IS_HEALED)
+        self.screen.say("now the predictor, if it does not catch up; a second attempt keeps 15 to 30 s from the first")
         predictor = self.until(
             f"{PREDICTOR} restarted, once its input was confirmed fresh", lambda: self.spawn(PREDICTOR, 3), IN_ORDER
         )
@@ -128,7 +129,7 @@ class Incidents:
         """The account: what was restarted, in the healer's words and in supervisord's."""
         self.screen.scene("3. The account")
         self.show("status")
-        self.show("history", ENGINE)
+        self.show("history")
         health = self.show("health")
         self.check("`supervisorctl health` exits with 0", lambda: health == 0)
         wanted = {**dict.fromkeys(WORKERS, 1), ENGINE: 2, PREDICTOR: 3}
@@ -196,8 +197,9 @@ class Incidents:
         for note in self.stage.call("healer.getHistory", "", 100):
             if note["id"] > self.told:
                 self.told = note["id"]
-                subject = f"{note['worker']}: " if note["worker"] else ""
-                self.screen.say(f"healer: {subject}{note['text']}", at=note["at"])
+                event, text = note["event"], note["text"]
+                said = text if text.startswith(event) else f"{event}: {text}"
+                self.screen.say(f"healer: {note['worker']} {said}", at=note["at"])
 
     # --- checking -------------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ REORDER_AFTER = 5.0  # seconds after which an order that had no effect is given 
 OVERALL_WITHIN = 600.0
 POLL_SHORTEST, POLL_LONGEST = 0.1, 5.0  # seconds between two looks while something is awaited
 POLL_SHARE = 20  # ... a twentieth of what is awaited
+DIED_UNSEEN = -1  # pid of a process that had died before it was seen: whatever is there now is another one
 
 PROCESSES_ONLY = Judgement(Health.UNKNOWN, "not judged yet")
 
@@ -231,7 +232,10 @@ class Engine:
                 proven = False
             if not proven:
                 return
-        pid = patient.process.pid if patient.process is not None else 0
+        process = patient.process
+        pid = 0 if process is None else process.pid
+        if process is not None and process.state is ProcessState.BACKOFF:
+            pid = DIED_UNSEEN
         memory.first_start, memory.first_start_wall, memory.first_pid = start.mono, start.wall, pid
         self._touched.add(patient.spec.name)
 

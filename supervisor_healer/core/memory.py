@@ -54,8 +54,9 @@ class Memory:
     """What is remembered of a worker. Moments are mono unless named `*_wall`.
 
     `pending`: output -> [first move of a triggering input after it that a look found, the output's mtime then]. `first_start`: the first start
-    without new output, from which the start-up grace counts; `first_pid` is that process. `answered`: outcomes
-    of the requests that the last attempt served, for a listener that died before it could tell.
+    without new output, from which the start-up grace counts; `first_pid` is that process (-1: it was seen
+    only after it had died). `answered`: outcomes of the requests that the last attempt served, for a listener that died
+    before it could tell.
     """
 
     budget: Budget = field(default_factory=Budget)

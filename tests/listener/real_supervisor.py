@@ -50,6 +50,7 @@ if exit_now != "-":
     os._exit(int(exit_now))
 signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
 signal.signal(signal.SIGUSR2, lambda *_: os._exit(3))
+signal.signal(signal.SIGHUP, lambda *_: os._exit(1))
 def stop(*_):
     time.sleep(stop_delay)
     os._exit(0)
@@ -170,13 +171,14 @@ class RealSupervisor:
         events = self.events()
         return events[-1].body if events else ""
 
-    def ready_pid(self, name: str) -> int:
-        """The pid of worker `name` once it handles its signals; 0 before."""
-        pid = int(self.rpc.supervisor.getProcessInfo(name)["pid"])
+    def ready_pid(self, address: str) -> int:
+        """The pid of a worker once it handles its signals; 0 before."""
+        pid = int(self.rpc.supervisor.getProcessInfo(address)["pid"])
         try:
-            return pid if int((self.folder / f"{name}.ready").read_text()) == pid else 0
+            ready = int((self.folder / f"{address.rpartition(':')[2]}.ready").read_text())
         except OSError:
             return 0
+        return pid if ready == pid else 0
 
 
 def program(

@@ -256,6 +256,16 @@ class Site:
         assert self._daemon is not None
         return self._daemon.wait(PATIENCE)
 
+    def signal_supervisord(self, number: int) -> None:
+        assert self._daemon is not None
+        self._daemon.send_signal(number)
+
+    def update(self) -> None:
+        """Write the configuration of the workers as they are now, and have supervisord take it: reread and update."""
+        self.write_conf()
+        done = self.ctl("update")
+        assert done.returncode == 0, done.stdout
+
     def processes(self) -> list[int]:
         """The pids of all processes that run something in this folder."""
         found = []

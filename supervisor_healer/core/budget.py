@@ -13,12 +13,19 @@ from supervisor_healer.core.model import Intensity
 FIRST_WAIT = 30.0
 LONGEST_WAIT = 1800.0
 LONGEST_RETRY = 86400.0
-RESET_AFTER = 600.0
 
 
 def add_restart(restarts: Sequence[float], now: float, intensity: Intensity) -> list[float]:
     """The window with one more restart in it; those that have left it are forgotten."""
     return [*recent(restarts, now, intensity), now]
+
+
+def moved(restarts: Sequence[float], counted: float, now: float | None) -> list[float]:
+    """The window with the restart counted at `counted` put at `now` instead, or (None) taken out."""
+    rest = list(restarts)
+    if counted in rest:
+        rest.remove(counted)
+    return rest if now is None else [*rest, now]
 
 
 def recent(restarts: Sequence[float], now: float, intensity: Intensity) -> list[float]:
@@ -42,9 +49,10 @@ def wait_after(attempt: int, draw: float) -> float:
     return (0.5 + draw / 2) * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 16))
 
 
-def reset_after(max_age: float) -> float:
-    """Seconds of health after which an incident's count resets."""
-    return max(RESET_AFTER, 3 * max_age)
+def half_used(restarts: Sequence[float], now: float, intensity: Intensity) -> list[float]:
+    """The window as if at least half of it were used up."""
+    inside = recent(restarts, now, intensity)
+    return inside + [now] * max(0, (intensity.max + 1) // 2 - len(inside))
 
 
 @dataclass(slots=True)
@@ -55,20 +63,16 @@ class Quarantine:
     retry_at: float
     wait: float
 
-    @classmethod
-    def begin(cls, now: float, retry_after: float) -> Quarantine:
-        """A quarantine with its first probe `retry_after` from now."""
-        return cls(now, now + retry_after, retry_after)
-
-    def probe_failed(self, now: float) -> None:
-        """Half-open no more: wait twice as long."""
-        self.wait = min(LONGEST_RETRY, 2 * self.wait)
+    def probe_ended(self, now: float, *, failed: bool) -> None:
+        """Half-open no more; the next probe, if one is needed, is as far away again, or twice as far."""
+        if failed:
+            self.wait = min(LONGEST_RETRY, 2 * self.wait)
         self.retry_at = now + self.wait
 
 
 @dataclass(slots=True)
 class Incident:
-    """From a conviction until the count resets; a relapse before that continues it.
+    """From a conviction or a down until the count resets; a relapse before that continues it.
 
     `attempts` counts all attempts, `failed` those that brought nothing; `next_at` is when the next may come,
     `healthy_since` the beginning of the health that may end it.
@@ -89,25 +93,35 @@ class Budget:
     incident: Incident | None = None
     quarantine: Quarantine | None = None
 
-    def attempt_begins(self, now: float, intensity: Intensity) -> None:
-        """Count an attempt, before it acts."""
-        if self.incident is None:
-            self.incident = Incident(now)
+    def convicted(self, now: float) -> bool:
+        """An incident begins, unless one goes on; whether it does."""
+        if self.incident is not None:
+            return False
+        self.incident = Incident(now)
+        return True
+
+    def attempt_begins(self, now: float, intensity: Intensity) -> int:
+        """Count an attempt, before it acts; its number in the incident."""
+        self.convicted(now)
+        assert self.incident is not None
         self.incident.attempts += 1
         self.incident.healthy_since = None
         self.restarts = add_restart(self.restarts, now, intensity)
+        return self.incident.attempts
 
     def attempt_ended(self, now: float, *, failed: bool, draw: float) -> None:
         """Count its outcome, and set the wait before the next."""
         if self.incident is not None:
             self.incident.failed += failed
             self.incident.next_at = now + wait_after(self.incident.attempts, draw)
+        if self.quarantine is not None:
+            self.quarantine.probe_ended(now, failed=failed)
 
-    def attempt_withdrawn(self) -> None:
-        """It ended before it did anything: give it back."""
+    def attempt_withdrawn(self, counted: float) -> None:
+        """The attempt ended before it did anything: give it back."""
         if self.incident is not None:
             self.incident.attempts = max(0, self.incident.attempts - 1)
-        self.restarts = self.restarts[:-1]
+        self.restarts = moved(self.restarts, counted, None)
 
     def used_up(self, now: float, attempts: int, intensity: Intensity) -> str:
         """Why there is nothing left ('' while there is)."""
@@ -122,6 +136,11 @@ class Budget:
         """Restarts still allowed in the window."""
         return max(0, intensity.max - len(recent(self.restarts, now, intensity)))
 
+    def begin_quarantine(self, now: float, retry_after: float) -> None:
+        """The first probe may come `retry_after` seconds from now."""
+        self.convicted(now)
+        self.quarantine = Quarantine(now, now + retry_after, retry_after)
+
     def release(self) -> None:
         """An operator's heal opens a new budget."""
         self.restarts, self.incident, self.quarantine = [], None, None
@@ -130,17 +149,18 @@ class Budget:
         """The incident is over; the window stays, for no incident may reset it."""
         self.incident, self.quarantine = None, None
 
-    def health(self, now: float, *, healthy: bool, kept: bool, needed: float) -> bool:
+    def follow_health(self, now: float, *, well: bool, kept: bool, needed: float) -> bool:
         """Follow health towards the reset; whether the incident ended by it.
 
-        `healthy`: it is now; `kept`: late or idle, which do not interrupt; `needed`: seconds of health.
+        `well`: it is healthy now; `kept`: at least not worse than late or idle, which do not interrupt; `needed`:
+        seconds of health.
         """
         if self.incident is None:
             return False
-        if healthy and self.incident.healthy_since is None:
-            self.incident.healthy_since = now
-        if not (healthy or kept):
+        if not kept:
             self.incident.healthy_since = None
+        elif well and self.incident.healthy_since is None:
+            self.incident.healthy_since = now
         since = self.incident.healthy_since
         if since is not None and now - since >= needed:
             self.close()

@@ -1,7 +1,7 @@
 """What is wrong with one worker, by the table of the design: the first row that matches is its state.
 
 This is the judgement from the evidence alone. What an operator wants (unmonitored), what is under way (healing,
-verifying) and what is used up (quarantined) is laid over it by the engine, in the table's order.
+verifying) and what is used up (quarantined) is laid over it by the ward, in the table's order.
 """
 
 from __future__ import annotations
@@ -10,53 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from supervisor_healer.core.freshness import INFINITE, NEVER, Standing, Track
-from supervisor_healer.core.memory import Memory, Stage
-from supervisor_healer.core.model import Freshness, Health, InputSpec, Kind, Now, Process, ProcessState, WorkerSpec
-from supervisor_healer.core.pipeline import Pipeline
+from supervisor_healer.core.limits import Limits
+from supervisor_healer.core.model import Freshness, Health, InputSpec, Now, ProcessState
+from supervisor_healer.core.patient import Patient
 from supervisor_healer.words import ago, duration, until
 
-DEFAULT_GRACE = 60.0  # start-up grace of a worker without outputs
-SHORTEST_CATCH_UP = 60.0
-
-UP_STATES = frozenset({ProcessState.STARTING, ProcessState.RUNNING, ProcessState.BACKOFF})
-DOWN_STATES = frozenset({ProcessState.STOPPED, ProcessState.EXITED, ProcessState.FATAL})
-
-#: A worker in one of these states is not itself the root of what is wrong downstream; its own inputs may be.
-PASSED_THROUGH = frozenset({Health.HEALTHY, Health.IDLE, Health.LATE, Health.BLOCKED, Health.CATCHING_UP})
-
-
-@dataclass(slots=True)
-class Patient:
-    """One worker and everything that is known of it. `start` is its process's start on both clocks."""
-
-    spec: WorkerSpec
-    memory: Memory
-    problem: str = ""
-    process: Process | None = None
-    start: Now | None = None
-
-    @property
-    def runs(self) -> bool:
-        """RUNNING, or a job that has done its work."""
-        process = self.process
-        if process is None:
-            return False
-        done = self.spec.kind is Kind.JOB and process.state is ProcessState.EXITED and process.exited_well
-        return process.state is ProcessState.RUNNING or done
-
-    @property
-    def is_down(self) -> bool:
-        """Not there, and supervisord will not bring it back."""
-        process = self.process
-        if process is None or process.state not in DOWN_STATES:
-            return False
-        return not (process.restarts_itself or self.runs)
-
-    @property
-    def under_way(self) -> bool:
-        """Whether a stop or start of it is under way."""
-        attempt = self.memory.attempt
-        return attempt is not None and attempt.stage is not Stage.VERIFYING
+#: States in which there is nothing to heal.
+FINE = frozenset({Health.HEALTHY, Health.IDLE, Health.LATE, Health.STARTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +45,7 @@ class Judgement:
     """A state with its grounds. `stale`: outputs past their deadline; `convicted`: those that convict.
 
     `not_fresh`: required inputs that keep the gate shut; `changes_at`: the next mono moment at which time alone may
-    change this judgement.
+    change this judgement; `waits`: what a conviction still waits for, in words.
     """
 
     state: Health
@@ -99,93 +59,106 @@ class Judgement:
     changes_at: float = INFINITE
     waits: tuple[str, ...] = ()
 
+    @property
+    def may_be_healed(self) -> bool:
+        """Whether the evidence convicts: stalled, or down with every required input fresh."""
+        return self.state is Health.STALLED or (self.state is Health.DOWN and not self.not_fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that one judgement rests on. `operator`: for an explicit heal, by one look and without the inputs' hold."""
+
+    patient: Patient
+    now: Now
+    operator: bool
+    outputs: tuple[OutputView, ...]
+    inputs: tuple[InputView, ...]
+    owing: tuple[OutputView, ...]
+    stale: tuple[str, ...]
+    not_fresh: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a row of the table says; `changes` are moments at which it may stop to hold, besides the files' own."""
+
+    state: Health
+    reason: str
+    changes: tuple[float, ...] = ()
+    convicted: tuple[str, ...] = ()
+    waits: tuple[str, ...] = ()
+
 
 class Diagnosis:
-    """Judges the workers of one pipeline by their tracks; asks `state_of` for the state of an upstream worker."""
+    """Judges workers by their tracks. `producers` names who writes a path, `state_of` gives a producer's state."""
 
     def __init__(
         self,
-        pipeline: Pipeline,
         tracks: Mapping[str, Track],
-        patients: Mapping[str, Patient],
+        limits: Limits,
+        producers: Callable[[str], tuple[Patient, ...]],
         state_of: Callable[[str], Health],
     ) -> None:
-        self._pipeline = pipeline
         self._tracks = tracks
-        self._patients = patients
+        self._limits = limits
+        self._producers = producers
         self._state_of = state_of
-
-    # --- the defaults of the design, worked out from the files concerned --------------------------------------
-
-    def startup_grace(self, spec: WorkerSpec) -> float:
-        """Its own, or its outputs' largest max_age, or a minute."""
-        if spec.startup_grace is not None:
-            return spec.startup_grace
-        ages = [self._tracks[path].spec.max_age or 0.0 for path in spec.outputs]
-        return max(ages, default=0.0) or DEFAULT_GRACE
-
-    def verify_within(self, spec: WorkerSpec, stale: tuple[str, ...]) -> float:
-        """Its own, or startup_grace + max_age + grace of the outputs that were stale (or of all)."""
-        if spec.verify_within is not None:
-            return spec.verify_within
-        limits = [limit for path in stale or spec.outputs if (limit := self._tracks[path].spec.limit) < INFINITE]
-        grace = self.startup_grace(spec)
-        return grace + max(limits, default=grace)
-
-    def catch_up(self, spec: WorkerSpec, output: str, item: InputSpec) -> float:
-        """How long this input must have been in order before a stale `output` convicts."""
-        if spec.catch_up is not None:
-            return spec.catch_up
-        return min(
-            self._tracks[output].spec.max_age or 0.0,
-            max(SHORTEST_CATCH_UP, 3 * (self._tracks[item.path].spec.max_age or 0.0)),
+        self._rows: tuple[Callable[[Case], Finding | None], ...] = (
+            self._unknown,
+            self._stopped,
+            self._down,
+            self._starting,
+            self._unreadable,
+            self._without_outputs,
+            self._healthy,
+            self._idle,
+            self._late,
+            self._blocked,
+            self._stalled,
         )
 
-    def triggers(self, spec: WorkerSpec) -> tuple[str, ...]:
-        """The inputs whose move makes work pending. None: the worker keeps its own time, and always owes output."""
-        return tuple(
-            item.path
-            for item in spec.inputs
-            if self._tracks[item.path].spec.max_age is not None and (spec.trigger is None or item.path in spec.trigger)
+    def judge(self, patient: Patient, now: Now, *, operator: bool = False) -> Judgement:
+        """The first row of the table that matches, from `unknown` to `stalled`, without what is laid over it."""
+        case = self._case(patient, now, operator)
+        finding = next(found for row in self._rows if (found := row(case)) is not None)
+        changes = [view.standing.changes_at for view in case.outputs]
+        if finding.state is not Health.HEALTHY:
+            changes += [view.standing.changes_at for view in case.inputs]
+            changes += finding.changes
+        return Judgement(
+            finding.state,
+            finding.reason,
+            case.outputs,
+            case.inputs,
+            case.stale,
+            finding.convicted,
+            case.not_fresh,
+            any(view.pending is not None for view in case.outputs),
+            min(changes, default=INFINITE),
+            finding.waits,
         )
 
-    # --- the views ---------------------------------------------------------------------------------------------
+    # --- the evidence ------------------------------------------------------------------------------------------
 
-    def note_pending(self, patient: Patient) -> None:
-        """Remember the first move of a triggering input after each output that a look has found."""
-        pending = patient.memory.pending
-        triggers = self.triggers(patient.spec)
-        for path in patient.spec.outputs:
-            output = self._tracks[path]
-            known = pending.get(path)
-            if known is not None and known[1] != output.mtime:
-                del pending[path]
-            if path not in pending and output.looked is not None:
-                moves = [
-                    track.moved_mono
-                    for track in map(self._tracks.__getitem__, triggers)
-                    if (
-                        track.moved_after(output)
-                        if output.mtime is not None
-                        else patient.start is not None and track.moved_since(patient.start.wall, patient.start.mono)
-                    )
-                ]
-                if moves:
-                    pending[path] = (min(moves), output.mtime)
+    def _case(self, patient: Patient, now: Now, operator: bool) -> Case:
+        outputs = self._outputs(patient, now, operator)
+        inputs = tuple(self._input(item, now) for item in patient.spec.inputs)
+        return Case(
+            patient,
+            now,
+            operator,
+            outputs,
+            inputs,
+            owing=tuple(view for view in outputs if view.standing.counts is not Freshness.FRESH),
+            stale=tuple(view.path for view in outputs if view.standing.counts is Freshness.STALE),
+            not_fresh=tuple(view.item.path for view in inputs if view.item.required and not view.fresh),
+        )
 
-    def _pending_since(self, patient: Patient, path: str) -> float | None:
-        if self.triggers(patient.spec):
-            known = patient.memory.pending.get(path)
-            return None if known is None else known[0]
-        track = self._tracks[path]
-        start = NEVER if patient.start is None else patient.start.mono
-        return track.moved_mono if track.mtime is not None else max(track.first_look, start)
-
-    def outputs(self, patient: Patient, now: Now, *, one_look: bool = False) -> tuple[OutputView, ...]:
-        """Each output as it stands."""
+    def _outputs(self, patient: Patient, now: Now, one_look: bool) -> tuple[OutputView, ...]:
         floor = None
         if patient.start is not None:
-            grace = self.startup_grace(patient.spec)
+            grace = self._limits.startup_grace(patient.spec)
             floor = Now(patient.start.wall + grace, patient.start.mono + grace)
         return tuple(
             OutputView(
@@ -196,230 +169,211 @@ class Diagnosis:
             for path in patient.spec.outputs
         )
 
-    def inputs(self, patient: Patient, now: Now) -> tuple[InputView, ...]:
-        """Each input as it stands; one whose only producers are idle is as new as it can be."""
-        views = []
-        for item in patient.spec.inputs:
-            track = self._tracks[item.path]
-            standing = track.as_input(now)
-            producers = self._pipeline.sources(item)
-            idle = bool(producers) and all(self._state_of(name) is Health.IDLE for name in producers)
-            idle = idle and standing.counts in (Freshness.LATE, Freshness.STALE, Freshness.FRESH)
-            healing = next((name for name in producers if self._patients[name].under_way), "")
-            views.append(
-                InputView(item, standing, standing.counts is Freshness.FRESH or idle, idle, track.held_since, healing)
-            )
-        return tuple(views)
+    def _input(self, item: InputSpec, now: Now) -> InputView:
+        """One whose only producers are idle is as new as it can be."""
+        track = self._tracks[item.path]
+        standing = track.as_input(now)
+        producers = self._producers(item.path)
+        idle = (
+            standing.counts in (Freshness.FRESH, Freshness.LATE, Freshness.STALE)
+            and bool(producers)
+            and all(self._state_of(producer.spec.name) is Health.IDLE for producer in producers)
+        )
+        healing = next((producer.spec.name for producer in producers if producer.under_way), "")
+        return InputView(item, standing, standing.counts is Freshness.FRESH or idle, idle, track.held_since, healing)
 
-    # --- the table -----------------------------------------------------------------------------------------------
+    def _pending_since(self, patient: Patient, path: str) -> float | None:
+        if self._limits.triggers(patient.spec):
+            known = patient.memory.pending.get(path)
+            return None if known is None else known[0]
+        track = self._tracks[path]
+        start = NEVER if patient.start is None else patient.start.mono
+        return track.moved_mono if track.mtime is not None else max(track.first_look, start)
 
-    def judge(self, patient: Patient, now: Now, *, operator: bool = False) -> Judgement:
-        """The first row of the table that matches, from `unknown` to `stalled`, without what is laid over it.
+    def note_pending(self, patient: Patient) -> None:
+        """Remember the first move of a triggering input after each output that a look has found."""
+        pending = patient.memory.pending
+        for path in [path for path in pending if path not in patient.spec.outputs]:
+            del pending[path]
+        triggers = [self._tracks[path] for path in self._limits.triggers(patient.spec)]
+        for path in patient.spec.outputs:
+            output = self._tracks[path]
+            if path in pending and pending[path][1] != output.mtime:
+                del pending[path]
+            if path not in pending and output.looked is not None:
+                moves = [track.moved_mono for track in triggers if _moved_after(track, output, patient)]
+                if moves:
+                    pending[path] = (min(moves), output.mtime)
 
-        `operator` judges for an explicit heal: by one look at the output, and without the hold of the inputs.
-        """
-        process = patient.process
-        outputs = self.outputs(patient, now, one_look=operator)
-        inputs = self.inputs(patient, now)
-        not_fresh = tuple(view.item.path for view in inputs if view.item.required and not view.fresh)
-        changes = [view.standing.changes_at for view in outputs]
-        changes += [view.standing.changes_at for view in inputs]
+    def has_produced(self, patient: Patient) -> bool:
+        """Whether any of its outputs has moved since the start from which its start-up grace counts."""
+        memory = patient.memory
+        if memory.first_start is None:
+            return False
+        first, wall = memory.first_start, memory.first_start_wall
+        return any(self._tracks[path].moved_since(wall, first) for path in patient.spec.outputs)
 
-        def judged(state: Health, reason: str, **grounds: object) -> Judgement:
-            return Judgement(
-                state,
-                reason,
-                outputs,
-                inputs,
-                not_fresh=not_fresh,
-                pending=any(view.pending is not None for view in outputs),
-                changes_at=min(changes, default=INFINITE),
-                **grounds,  # type: ignore[arg-type]
-            )
+    # --- the rows of the table -----------------------------------------------------------------------------------
 
-        stale = tuple(view.path for view in outputs if view.standing.counts is Freshness.STALE)
-        if patient.problem or process is None:
-            return judged(Health.UNKNOWN, patient.problem or f"supervisord has no program {patient.spec.program}")
-        if process.by_operator and process.state in (*DOWN_STATES, ProcessState.STOPPING):
-            never = process.start == 0.0
-            return judged(Health.STOPPED, "never started (autostart=false)" if never else "stopped by an operator")
-        if process.state is ProcessState.UNKNOWN:
-            return judged(Health.UNKNOWN, "supervisord does not know the state of its process", stale=stale)
-        if patient.is_down or process.state is ProcessState.STOPPING:
-            gate = f"waits for {_listed(not_fresh)}" if not_fresh else "its inputs are fresh"
-            return judged(Health.DOWN, f"process {process.state}; {gate}", stale=stale)
-        starting = self._starting(patient, outputs, now)
-        if starting is not None:
-            reason, ends = starting
-            changes.append(ends)
-            return judged(Health.STARTING, reason, stale=stale)
-        for view in outputs:
-            if view.standing.counts is Freshness.UNKNOWN:
-                problem = self._tracks[view.path].problem or "not looked at yet"
-                return judged(Health.UNKNOWN, f"{_short(view.path)}: {problem}", stale=stale)
-        if not outputs:
-            return self._without_outputs(patient, now, not_fresh, judged)
-        owing = [view for view in outputs if view.standing.counts is not Freshness.FRESH]
-        if not owing and patient.runs:
-            changes = [view.standing.changes_at for view in outputs]
-            return judged(Health.HEALTHY, "every output is fresh")
-        if not not_fresh and owing and all(view.pending is None for view in owing):
-            return judged(
-                Health.IDLE, f"{self._aged(owing[0].path)}; nothing to do: no input has moved since", stale=stale
-            )
-        if not stale:
-            said = self._aged(owing[0].path) if owing else f"process {process.state} again and again"
-            return judged(Health.LATE, said)
-        if not_fresh:
-            return judged(Health.BLOCKED, f"waits for {_listed(not_fresh)}", stale=stale)
-        return self._convict(patient, now, operator, outputs, inputs, stale, judged, changes)
+    def _unknown(self, case: Case) -> Finding | None:
+        patient = case.patient
+        if patient.problem or patient.process is None:
+            why = patient.problem or f"supervisord has no program {patient.spec.program}"
+            return Finding(Health.UNKNOWN, why)
+        if patient.process.state is ProcessState.UNKNOWN:
+            return Finding(Health.UNKNOWN, "supervisord does not know the state of its process")
+        return None
 
-    def _starting(self, patient: Patient, outputs: tuple[OutputView, ...], now: Now) -> tuple[str, float] | None:
-        """(reason, when it ends) while the worker may still be coming up; None once that is no excuse any more."""
-        process, memory = patient.process, patient.memory
+    def _stopped(self, case: Case) -> Finding | None:
+        if not case.patient.is_stopped:
+            return None
+        never = case.patient.start is None
+        return Finding(Health.STOPPED, "never started (autostart=false)" if never else "stopped by an operator")
+
+    def _down(self, case: Case) -> Finding | None:
+        """Not by an operator, and supervisord will not restart it. It needs no evidence of its outputs."""
+        process = case.patient.process
         assert process is not None
-        if patient.runs and process.state is not ProcessState.RUNNING:
-            return None  # a job that has done its work
-        grace = self.startup_grace(patient.spec)
-        limits = [self._tracks[view.path].spec.limit for view in outputs]
-        first = memory.first_start
-        if first is None:
-            first = now.mono if patient.start is None else patient.start.mono
-        produced = any(self._tracks[view.path].moved_since(memory.first_start_wall, first) for view in outputs)
-        excuse_ends = first + grace + (max((limit for limit in limits if limit < INFINITE), default=grace))
+        if not (case.patient.is_down or process.state is ProcessState.STOPPING):
+            return None
+        gate = f"waits for {_listed(case.not_fresh)}" if case.not_fresh else "its inputs are fresh"
+        return Finding(Health.DOWN, f"process {process.state}; {gate}")
+
+    def _starting(self, case: Case) -> Finding | None:
+        """It may still be coming up; none the less it is judged by its outputs once that is no excuse any more."""
+        patient, now = case.patient, case.now
+        process, memory, start = patient.process, patient.memory, patient.start
+        assert process is not None
+        if patient.is_done or start is None:
+            return None
+        grace = self._limits.startup_grace(patient.spec)
+        first = start.mono if memory.first_start is None else memory.first_start
+        produced = self.has_produced(patient)
+        excuse_ends = first + grace + self._limits.longest_limit(patient.spec.outputs, grace)
         looping = not produced and memory.first_pid not in (process.pid, 0)
         if looping and now.mono >= excuse_ends:
             return None
         if process.state is not ProcessState.RUNNING:
-            return f"process {process.state}", excuse_ends if looping else INFINITE
-        if outputs:
+            return Finding(Health.STARTING, f"process {process.state}", (excuse_ends,) if looping else ())
+        if patient.spec.outputs:
             if not produced and now.mono < first + grace:
-                return f"up for {ago(first)}, no output yet (grace {duration(grace)})", first + grace
-        elif patient.start is not None and now.mono < patient.start.mono + grace:
-            return f"up for {ago(patient.start.mono)} (healthy after {duration(grace)})", patient.start.mono + grace
+                reason = f"up for {ago(start.mono)}, no output yet (grace {duration(grace)})"
+                return Finding(Health.STARTING, reason, (first + grace,))
+        elif now.mono < start.mono + grace:
+            reason = f"up for {ago(start.mono)} (healthy after {duration(grace)})"
+            return Finding(Health.STARTING, reason, (start.mono + grace,))
         return None
 
-    def _without_outputs(
-        self, patient: Patient, now: Now, not_fresh: tuple[str, ...], judged: Callable[..., Judgement]
-    ) -> Judgement:
-        """Nothing to be measured by but its process: up for its grace, or restarting for ever."""
-        steady = patient.start is not None and now.mono >= patient.start.mono + self.startup_grace(patient.spec)
-        if patient.runs and (steady or patient.spec.kind is Kind.JOB):
-            return judged(Health.HEALTHY, "running; it has no outputs to be judged by")
-        if not_fresh:
-            return judged(Health.BLOCKED, f"waits for {_listed(not_fresh)}")
-        return judged(Health.STALLED, "crash loop: it never stays up for its start-up grace")
+    def _unreadable(self, case: Case) -> Finding | None:
+        for view in case.outputs:
+            if view.standing.counts is Freshness.UNKNOWN:
+                problem = self._tracks[view.path].problem or "not looked at yet"
+                return Finding(Health.UNKNOWN, f"{short(view.path)}: {problem}")
+        return None
 
-    def _convict(
-        self,
-        patient: Patient,
-        now: Now,
-        operator: bool,
-        outputs: tuple[OutputView, ...],
-        inputs: tuple[InputView, ...],
-        stale: tuple[str, ...],
-        judged: Callable[..., Judgement],
-        changes: list[float],
-    ) -> Judgement:
+    def _without_outputs(self, case: Case) -> Finding | None:
+        """Nothing to be measured by but its process: up for its grace, or restarting for ever."""
+        patient = case.patient
+        if case.outputs:
+            return None
+        grace = self._limits.startup_grace(patient.spec)
+        steady = patient.is_done or (patient.start is not None and case.now.mono >= patient.start.mono + grace)
+        if patient.runs and steady:
+            return Finding(Health.HEALTHY, "it runs, and has no outputs to be judged by")
+        if case.not_fresh:
+            return Finding(Health.BLOCKED, f"waits for {_listed(case.not_fresh)}")
+        return Finding(Health.STALLED, "crash loop: it never stays up for its start-up grace")
+
+    def _healthy(self, case: Case) -> Finding | None:
+        if case.owing or not case.patient.runs:
+            return None
+        return Finding(Health.HEALTHY, "every output is fresh")
+
+    def _idle(self, case: Case) -> Finding | None:
+        if case.not_fresh or not case.owing or any(view.pending is not None for view in case.owing):
+            return None
+        return Finding(Health.IDLE, f"{self.aged(case.owing[0].path)}; nothing to do: no input has moved since")
+
+    def _late(self, case: Case) -> Finding | None:
+        if case.stale:
+            return None
+        if case.owing:
+            return Finding(Health.LATE, self.aged(case.owing[0].path))
+        assert case.patient.process is not None
+        return Finding(Health.LATE, f"process {case.patient.process.state} again and again")
+
+    def _blocked(self, case: Case) -> Finding | None:
+        return Finding(Health.BLOCKED, f"waits for {_listed(case.not_fresh)}") if case.not_fresh else None
+
+    def _stalled(self, case: Case) -> Finding:
         """An output is stale and every required input fresh now: stalled if it had the time and the work."""
         convicted: list[str] = []
-        waits: list[str] = []
-        for view in outputs:
-            if view.path not in stale:
+        waits: list[tuple[str, float]] = []
+        for view in case.outputs:
+            if view.path not in case.stale:
                 continue
-            obstacles = [] if operator else self._obstacles(patient, now, view, inputs)
-            if view.pending is None:
-                waits.append(f"no work is pending for {_short(view.path)}")
-            elif obstacles:
-                changes += [moment for _, moment in obstacles]
-                waits += [text for text, _ in obstacles]
-            else:
+            obstacles = self._obstacles(case, view)
+            waits += obstacles
+            if not obstacles:
                 convicted.append(view.path)
         if convicted:
-            loop = "" if patient.process and patient.process.state is ProcessState.RUNNING else "crash loop: "
-            reason = loop + self._aged(convicted[0])
-            return judged(Health.STALLED, reason, stale=stale, convicted=tuple(convicted))
-        reason = f"{self._aged(stale[0])}; {waits[0]}"
-        return judged(Health.CATCHING_UP, reason, stale=stale, waits=tuple(dict.fromkeys(waits)))
+            process = case.patient.process
+            runs = case.patient.is_done or (process is not None and process.state is ProcessState.RUNNING)
+            reason = self.aged(convicted[0]) if runs else f"crash loop: {self.aged(convicted[0])}"
+            return Finding(Health.STALLED, reason, convicted=tuple(convicted))
+        words = tuple(dict.fromkeys(text for text, _ in waits))
+        reason = f"{self.aged(case.stale[0])}; {words[0]}"
+        return Finding(Health.CATCHING_UP, reason, tuple(moment for _, moment in waits), waits=words)
 
-    def _obstacles(
-        self, patient: Patient, now: Now, view: OutputView, inputs: tuple[InputView, ...]
-    ) -> list[tuple[str, float]]:
+    def _obstacles(self, case: Case, view: OutputView) -> list[tuple[str, float]]:
         """What keeps a stale output from convicting yet: (in words, the mono moment at which it ends)."""
+        if view.pending is None:
+            return [(f"no work is pending for {short(view.path)}", INFINITE)]
+        if case.operator:
+            return []
         found: list[tuple[str, float]] = []
         max_age = self._tracks[view.path].spec.max_age or 0.0
-        if view.pending is not None and now.mono < view.pending + max_age:
-            end = view.pending + max_age
+        if case.now.mono < (end := view.pending + max_age):
             found.append((f"work pending for {ago(view.pending)}, convicts after {duration(max_age)}", end))
-        for source in inputs:
-            if not source.item.required:
-                continue
-            if source.healing:
-                found.append((f"{source.healing} is being restarted", INFINITE))
-            elif not source.idle:
-                needed = self.catch_up(patient.spec, view.path, source.item)
-                if source.held_since is None:
-                    found.append((f"{_short(source.item.path)} has not moved since its producer's restart", INFINITE))
-                elif now.mono < (end := source.held_since + needed):
-                    words = f"{_short(source.item.path)} fresh for {ago(source.held_since)}, confirmed in {until(end)}"
-                    found.append((words, end))
+        for source in case.inputs:
+            if source.item.required and (obstacle := self._unconfirmed(case, view, source)) is not None:
+                found.append(obstacle)
         return found
 
-    def _aged(self, path: str) -> str:
-        """``ensemble_predictions.jsonl 41h old (max 5m)``."""
+    def _unconfirmed(self, case: Case, view: OutputView, source: InputView) -> tuple[str, float] | None:
+        if source.healing:
+            return f"{source.healing} is being restarted", INFINITE
+        if source.idle:
+            return None
+        name = short(source.item.path)
+        if source.held_since is None:
+            return f"{name} has not moved since its producer's restart", INFINITE
+        end = source.held_since + self._limits.catch_up(case.patient.spec, view.path, source.item)
+        if case.now.mono >= end:
+            return None
+        return f"{name} in order for {ago(source.held_since)}, confirmed in {until(end)}", end
+
+    def aged(self, path: str) -> str:
+        """A file, its age and its limit in words: ``ensemble_predictions.jsonl 41h old (max 5m)``."""
         track = self._tracks[path]
         limit = "" if track.spec.max_age is None else f" (max {duration(track.spec.max_age)})"
         if track.aged_from is None:
-            return f"{_short(path)} missing{limit}"
+            return f"{short(path)} missing{limit}"
         gone = "" if track.present else " when last seen"
-        return f"{_short(path)} {ago(track.aged_from)} old{gone}{limit}"
-
-    def aged(self, path: str) -> str:
-        """A file, its age and its limit in words."""
-        return self._aged(path)
-
-    # --- root cause ------------------------------------------------------------------------------------------------
-
-    def roots(self, name: str, not_fresh: Callable[[str], tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """(the root causes of what keeps `name` from fresh inputs, the trail to the first of them).
-
-        `not_fresh` gives a worker's required inputs that are not fresh. Roots are workers and paths; where none is
-        found, they are the worker's own inputs.
-        """
-        found: dict[str, tuple[str, ...]] = {}
-        seen = {name}
-        ends: list[tuple[str, tuple[str, ...]]] = [(name, (name,))]
-        while ends:
-            reached: dict[str, tuple[str, ...]] = {}
-            following: list[tuple[str, tuple[str, ...]]] = []
-            for worker, trail in ends:
-                for path in not_fresh(worker):
-                    sources = self._pipeline.producers[path]
-                    if not sources and self._unsound(path):
-                        reached.setdefault(path, (*trail, path))
-                    for source in sources:
-                        if self._state_of(source) not in PASSED_THROUGH:
-                            reached.setdefault(source, (*trail, path, source))
-                        elif source not in seen:
-                            seen.add(source)
-                            following.append((source, (*trail, path, source)))
-            for root, trail in reached.items():
-                found.setdefault(root, trail)
-            ends = following
-        if not found:
-            found = {path: (name, path) for path in not_fresh(name)}
-        return tuple(found), next(iter(found.values()), ())
-
-    def _unsound(self, path: str) -> bool:
-        track = self._tracks[path]
-        if track.looked is None:
-            return True
-        return track.as_input(track.looked).counts in (Freshness.STALE, Freshness.MISSING, Freshness.UNKNOWN)
+        return f"{short(path)} {ago(track.aged_from)} old{gone}{limit}"
 
 
-def _short(path: str) -> str:
+def _moved_after(trigger: Track, output: Track, patient: Patient) -> bool:
+    """Whether a trigger has moved after an output; one never seen: after the process start."""
+    if output.mtime is not None:
+        return trigger.moved_after(output)
+    return patient.start is not None and trigger.moved_since(patient.start.wall, patient.start.mono)
+
+
+def short(path: str) -> str:
+    """The last part of a path."""
     return path.rsplit("/", 1)[-1]
 
 
 def _listed(paths: tuple[str, ...]) -> str:
-    return ", ".join(map(_short, paths))
+    return ", ".join(map(short, paths))

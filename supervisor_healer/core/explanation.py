@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from supervisor_healer.core.diagnosis import Judgement, OutputView, Patient
-from supervisor_healer.core.freshness import Track
+from supervisor_healer.core.diagnosis import InputView, Judgement, OutputView
 from supervisor_healer.core.memory import Stage
 from supervisor_healer.core.model import FileVerdict, Freshness, Health, Note, Now, Verdict
-from supervisor_healer.core.pipeline import Pipeline
+from supervisor_healer.core.patient import Patient
+from supervisor_healer.core.ward import Causes, Ward
 from supervisor_healer.words import ago, clean_but_tokens, duration, until
 
 #: The rule that each state stands for, as `explain` prints it.
@@ -51,80 +51,78 @@ class Grounds:
     patient: Patient
     judged: Judgement
     state: Health
-    roots: tuple[str, ...]
-    trail: tuple[str, ...]
-    critical: bool
+    causes: Causes
     refusal: str
-    next_attempt: float | None
-    clock_trouble: str
 
 
-def explain(
-    grounds: Grounds,
-    pipeline: Pipeline,
-    tracks: Mapping[str, Track],
-    state_of: Callable[[str], Health],
-    aged: Callable[[str], str],
-    now: Now,
-) -> Verdict:
-    """The verdict on one worker, in words; `aged` puts a file and its age into words."""
-    patient, judged, state = grounds.patient, grounds.judged, grounds.state
-    spec, memory = patient.spec, patient.memory
-    reason = _reason(grounds, aged)
-    next_step = _next_step(grounds)
-    outputs = tuple(
-        _file(pipeline, tracks[view.path], view.standing.freshness, _pending(view)) for view in judged.outputs
-    )
-    inputs = tuple(
-        _file(
-            pipeline,
-            tracks[view.item.path],
-            view.standing.freshness,
-            _gate(view.idle, view.held_since, view.item.required),
-        )
-        for view in judged.inputs
-    )
-    evidence = [f"{state}: {reason}", f"rule: {RULES[state]}", _process(patient)]
-    evidence += [_line("output", verdict, tracks[verdict.path]) for verdict in outputs]
-    evidence += [_line("input", verdict, tracks[verdict.path]) for verdict in inputs]
-    if grounds.trail:
-        evidence.append("chain: " + _chain(grounds.trail, pipeline, tracks, state_of, now))
-    incident = memory.budget.incident
-    if incident is not None:
-        evidence.append(
-            f"incident: attempts {incident.attempts}, failed {incident.failed} of at most {spec.attempts},"
-            f" opened {ago(incident.opened)} ago"
-        )
-    left = memory.budget.left(now.mono, spec.restarts)
-    evidence.append(f"budget: {left} of {spec.restarts.max} restarts left in {duration(spec.restarts.within)}")
-    if memory.last_heal.outcome:
-        evidence.append(f"last attempt: {memory.last_heal.outcome}: {memory.last_heal.reason}")
-    evidence.append(f"next: {next_step}")
+def explain(ward: Ward, name: str, now: Now, refusal: str = "", next_attempt: float | None = None) -> Verdict:
+    """The verdict on one worker, in words. `refusal` says why it is not treated, until `next_attempt` if a clock decides."""
+    patient, judged, state = ward.patients[name], ward.judged(name), ward.state(name)
+    causes = ward.causes(name) if judged.state in (Health.BLOCKED, Health.DOWN) else Causes()
+    grounds = Grounds(patient, judged, state, causes, refusal)
+    reason, next_step = _reason(grounds, ward), _next_step(grounds)
+    outputs = tuple(_file(ward, view.path, view.standing.freshness, _pending(view)) for view in judged.outputs)
+    inputs = tuple(_file(ward, view.item.path, view.standing.freshness, _gate(view)) for view in judged.inputs)
+    incident = patient.memory.budget.incident
     return Verdict(
-        worker=spec.name,
+        worker=name,
         state=state,
         since=now.wall,
         reason=clean_but_tokens(reason),
-        critical=grounds.critical,
-        address=spec.program if patient.process is not None else "",
+        critical=ward.is_critical(name),
+        address="" if patient.process is None else patient.spec.program,
         outputs=outputs,
         inputs=inputs,
-        blocked_by=grounds.roots,
+        blocked_by=causes.roots,
         attempts=0 if incident is None else incident.attempts,
-        budget_left=left,
-        next_attempt=grounds.next_attempt,
-        last_heal=memory.last_heal,
-        evidence=tuple(map(clean_but_tokens, evidence)),
+        budget_left=patient.memory.budget.left(now.mono, patient.spec.restarts),
+        next_attempt=next_attempt,
+        last_heal=patient.memory.last_heal,
+        evidence=tuple(map(clean_but_tokens, _evidence(grounds, ward, reason, next_step, outputs, inputs, now))),
         next_step=clean_but_tokens(next_step),
     )
 
 
-def _reason(grounds: Grounds, aged: Callable[[str], str]) -> str:
+def evidence(ward: Ward, name: str, now: Now) -> tuple[str, ...]:
+    """What was seen of one worker, which rule applies, and what follows, line by line."""
+    return explain(ward, name, now).evidence
+
+
+def _evidence(
+    grounds: Grounds,
+    ward: Ward,
+    reason: str,
+    next_step: str,
+    outputs: tuple[FileVerdict, ...],
+    inputs: tuple[FileVerdict, ...],
+    now: Now,
+) -> list[str]:
+    spec, memory = grounds.patient.spec, grounds.patient.memory
+    lines = [f"{grounds.state}: {reason}", f"rule: {RULES[grounds.state]}", _process(grounds.patient)]
+    lines += [_line("output", verdict, ward) for verdict in outputs]
+    lines += [_line("input", verdict, ward) for verdict in inputs]
+    if grounds.causes.trail:
+        lines.append("chain: " + _chain(grounds.causes.trail, ward))
+    incident = memory.budget.incident
+    if incident is not None:
+        lines.append(
+            f"incident: attempts {incident.attempts}, failed {incident.failed} of at most {spec.attempts},"
+            f" opened {ago(incident.opened)} ago"
+        )
+    left = memory.budget.left(now.mono, spec.restarts)
+    lines.append(f"budget: {left} of {spec.restarts.max} restarts left in {duration(spec.restarts.within)}")
+    if memory.last_heal.outcome:
+        lines.append(f"last attempt: {memory.last_heal.outcome}: {memory.last_heal.reason}")
+    lines.append(f"next: {next_step}")
+    return lines
+
+
+def _reason(grounds: Grounds, ward: Ward) -> str:
     judged, state, memory = grounds.judged, grounds.state, grounds.patient.memory
-    attempt = memory.attempt
+    attempt, process = memory.attempt, grounds.patient.process
     beneath = f"{judged.state}: {judged.reason}"
-    if state is Health.UNKNOWN and grounds.clock_trouble:
-        return grounds.clock_trouble
+    if state is Health.UNKNOWN and ward.distrusted:
+        return ward.distrusted
     if state is Health.UNMONITORED:
         end = "" if memory.unmonitored_until is None else f" for another {until(memory.unmonitored_until)}"
         return f"by an operator{end}; {beneath}"
@@ -133,13 +131,13 @@ def _reason(grounds: Grounds, aged: Callable[[str], str]) -> str:
     if state is Health.VERIFYING and attempt is not None:
         if not grounds.patient.spec.outputs:
             return f"restarted {ago(attempt.started)} ago, must stay up"
-        owed = [path for path in attempt.owed if path not in attempt.moved] or list(grounds.patient.spec.outputs)
+        owed = [path for path in attempt.owed or grounds.patient.spec.outputs if path not in attempt.moved]
         return f"restarted {ago(attempt.started)} ago, waits for new output in {', '.join(owed)}"
     if state is Health.QUARANTINED and memory.budget.quarantine is not None:
         return f"probe in {until(memory.budget.quarantine.retry_at)}; {beneath}"
-    if grounds.roots and state in (Health.BLOCKED, Health.DOWN):
-        files = ", ".join(map(aged, judged.not_fresh))
-        return f"{'process ' + str(grounds.patient.process.state) + ', ' if state is Health.DOWN and grounds.patient.process else ''}by {', '.join(grounds.roots)}: {files}"
+    if grounds.causes.roots and state in (Health.BLOCKED, Health.DOWN):
+        died = f"process {process.state}, " if state is Health.DOWN and process is not None else ""
+        return f"{died}by {', '.join(grounds.causes.roots)}: {', '.join(map(ward.diagnosis.aged, judged.not_fresh))}"
     if grounds.refusal and state in (Health.STALLED, Health.DOWN):
         return f"{judged.reason}; {grounds.refusal}"
     return judged.reason
@@ -147,27 +145,26 @@ def _reason(grounds: Grounds, aged: Callable[[str], str]) -> str:
 
 def _next_step(grounds: Grounds) -> str:
     """What happens next, and when."""
-    state, memory, judged = grounds.state, grounds.patient.memory, grounds.judged
-    roots = ", ".join(grounds.roots)
+    state, memory, judged, spec = grounds.state, grounds.patient.memory, grounds.judged, grounds.patient.spec
+    attempt, quarantine = memory.attempt, memory.budget.quarantine
     if state in (Health.BLOCKED, Health.DOWN) and judged.not_fresh:
-        then = (
-            "it is started at once" if state is Health.DOWN else "it may catch up, and is restarted only if it does not"
-        )
-        return f"when {', '.join(judged.not_fresh)} is fresh again (see {roots}) {then}"
-    if state is Health.HEALING and memory.attempt is not None:
-        return "the start" if memory.attempt.stage is Stage.STOPPING else "RUNNING, then the proof by new output"
-    if state is Health.VERIFYING and memory.attempt is not None:
-        left = max(0.0, memory.attempt.verify_within - memory.attempt.spent)
+        then = "it is started at once"
+        if state is Health.BLOCKED:
+            then = "it may catch up, and is restarted only if it does not"
+        return f"when {', '.join(judged.not_fresh)} is fresh again (see {', '.join(grounds.causes.roots)}) {then}"
+    if state is Health.HEALING and attempt is not None:
+        return "the start" if attempt.stage is Stage.STOPPING else "RUNNING, then the proof by new output"
+    if state is Health.VERIFYING and attempt is not None:
+        left = max(0.0, attempt.verify_within - attempt.spent)
         return f"new output heals it; without any after {duration(left)} of pending work this attempt has failed"
-    if state is Health.QUARANTINED and memory.budget.quarantine is not None:
-        name = grounds.patient.spec.name
-        return f"a probe in {until(memory.budget.quarantine.retry_at)}; `supervisorctl heal {name}` releases it now"
+    if state is Health.QUARANTINED and quarantine is not None:
+        return f"a probe in {until(quarantine.retry_at)}; `supervisorctl heal {spec.name}` releases it now"
     if grounds.refusal and state in (Health.STALLED, Health.DOWN):
         return f"not restarted yet: {grounds.refusal}"
     return {
         Health.UNKNOWN: "it is judged as soon as there is evidence",
-        Health.STOPPED: f"nothing, until somebody starts it (`supervisorctl start {grounds.patient.spec.program}`)",
-        Health.UNMONITORED: f"nothing, until `supervisorctl monitor {grounds.patient.spec.name}`",
+        Health.STOPPED: f"nothing, until somebody starts it (`supervisorctl start {spec.program}`)",
+        Health.UNMONITORED: f"nothing, until `supervisorctl monitor {spec.name}`",
         Health.STARTING: "its first output, or the end of its grace",
         Health.HEALTHY: "nothing",
         Health.IDLE: "nothing, until an input moves",
@@ -175,7 +172,6 @@ def _next_step(grounds: Grounds) -> str:
         Health.CATCHING_UP: f"its own output, or a restart: {'; '.join(judged.waits)}",
         Health.STALLED: "a restart",
         Health.DOWN: "a start",
-        Health.BLOCKED: "fresh inputs",
     }[state]
 
 
@@ -193,45 +189,39 @@ def _pending(view: OutputView) -> str:
     return "no work pending" if view.pending is None else f"work pending for {ago(view.pending)}"
 
 
-def _gate(idle: bool, held_since: float | None, required: bool) -> str:
-    if not required:
+def _gate(view: InputView) -> str:
+    if not view.item.required:
         return "not required"
-    if idle:
+    if view.idle:
         return "its producer is idle: as new as it can be"
-    return "" if held_since is None else f"in order for {ago(held_since)}"
+    return "" if view.held_since is None else f"in order for {ago(view.held_since)}"
 
 
-def _file(pipeline: Pipeline, track: Track, freshness: Freshness, note: str) -> FileVerdict:
-    spec = track.spec
-    producer = ", ".join(pipeline.producers[spec.path])
-    return FileVerdict(spec.path, freshness, track.aged_from, spec.max_age, spec.grace, producer, note)
+def _file(ward: Ward, path: str, freshness: Freshness, note: str) -> FileVerdict:
+    track = ward.tracks[path]
+    producer = ", ".join(ward.pipeline.producers[path])
+    return FileVerdict(path, freshness, track.aged_from, track.spec.max_age, track.spec.grace, producer, note)
 
 
-def _line(kind: str, verdict: FileVerdict, track: Track) -> str:
+def _line(kind: str, verdict: FileVerdict, ward: Ward) -> str:
     age = "" if verdict.aged_from is None else f", {ago(verdict.aged_from)} old"
     limit = "" if verdict.max_age is None else f" (max {duration(verdict.max_age)} + {duration(verdict.grace)} grace)"
     source = "" if kind == "output" else f", from {verdict.producer or 'outside'}"
     note = f", {verdict.note}" if verdict.note else ""
-    problem = f", {track.problem}" if track.problem else ""
-    return f"{kind}: {verdict.path} {verdict.freshness}{age}{limit}{source}{note}{problem}"
+    problem = ward.tracks[verdict.path].problem
+    return f"{kind}: {verdict.path} {verdict.freshness}{age}{limit}{source}{note}" + (f", {problem}" if problem else "")
 
 
-def _chain(
-    trail: tuple[str, ...],
-    pipeline: Pipeline,
-    tracks: Mapping[str, Track],
-    state_of: Callable[[str], Health],
-    now: Now,
-) -> str:
+def _chain(trail: tuple[str, ...], ward: Ward) -> str:
     """``ensemble_predictor <- logs/predictive_signals.jsonl (stale, 12m old) <- predictive_engine (stalled)``."""
-    words = []
-    for place, name in enumerate(trail):
-        if name in tracks and (name not in pipeline.workers or place % 2):
-            track = tracks[name]
-            age = "" if track.aged_from is None else f", {ago(track.aged_from)} old"
-            words.append(f"{name} ({track.as_input(now).freshness}{age})")
-        else:
-            words.append(f"{name} ({state_of(name)})" if place else name)
+    words = [trail[0]]
+    for reader, path, source in zip(trail[::2], trail[1::2], (*trail[2::2], ""), strict=False):
+        track = ward.tracks[path]
+        standing = next(view.standing for view in ward.judged(reader).inputs if view.item.path == path)
+        age = "" if track.aged_from is None else f", {ago(track.aged_from)} old"
+        words.append(f"{path} ({standing.freshness}{age})")
+        if source:
+            words.append(f"{source} ({ward.state(source)})")
     return " <- ".join(words)
 
 

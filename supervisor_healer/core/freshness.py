@@ -16,7 +16,6 @@ from typing import NamedTuple
 from supervisor_healer.core.model import FileSpec, Freshness, Now, Seen
 
 FUTURE_TOLERANCE = 1.0  # seconds an mtime may lie ahead of the wall clock before it is called a future one
-GAP_TOLERANCE = 0.05  # seconds; a look at the deadline comes a little after it
 NEVER = float("-inf")
 INFINITE = float("inf")
 
@@ -78,7 +77,7 @@ class Track:
 
     def _take(self, mtime: float, before: Now | None, now: Now) -> bool:
         """A changed mtime. One that went back is older content put in place: its age counts, it did not move."""
-        went_back = self.mtime is not None and mtime < self.mtime and not self.from_future
+        went_back = self.mtime is not None and mtime < self.mtime and self.orderly
         self.mtime = mtime
         put_back = now.mono - (now.wall - mtime)
         self.aged_from = min(put_back, now.mono)
@@ -90,8 +89,8 @@ class Track:
         if before is not None:
             self.found_after, self.found_mono = before.mono, now.mono
         self.from_future, self.orderly = False, True
-        if before is not None and self.moved_mono - previous > self.spec.limit + GAP_TOLERANCE:
-            self.held_since = None
+        if before is not None and self.moved_mono - previous >= self.spec.limit:
+            self.held_since = None  # it was stale in between, though no look has found it so
         if self.hold_needs_move or self.held_since is None:
             self.held_since = self.moved_mono
             self.hold_needs_move = False
@@ -152,21 +151,25 @@ class Track:
             return Standing(Freshness.UNKNOWN, Freshness.UNKNOWN)
         if self.spec.max_age is None:
             return self.as_input(now)
-        if self._gone(now):
-            wall_from = max(NEVER if self.mtime is None else self.mtime, NEVER if floor is None else floor.wall)
-            mono_from = max(self.moved_mono, self.first_look, NEVER if floor is None else floor.mono)
-            deadline = mono_from + self.spec.limit
-            if wall_from != NEVER:
-                deadline = max(deadline, now.mono + wall_from + self.spec.limit - now.wall)
-                if one_look:
-                    deadline = now.mono + wall_from + self.spec.limit - now.wall
-            elif one_look:
-                deadline = now.mono
-            if now.mono >= deadline:
-                return Standing(Freshness.MISSING, Freshness.STALE)
-            return Standing(Freshness.MISSING, Freshness.LATE, deadline)
+        if not self.present:
+            return self._absent_output(now, floor, one_look)
         wall, mono = self.ages(now)
         return self._standing(now, wall, wall) if one_look else self._standing(now, max(wall, mono), min(wall, mono))
+
+    def _absent_output(self, now: Now, floor: Now | None, one_look: bool) -> Standing:
+        """Not there: its time counts from its last progress, or from the producer's start if that came later."""
+        wall_from = NEVER if self.mtime is None or self.from_future else self.mtime
+        mono_from = max(self.moved_mono, self.first_look)
+        if floor is not None:
+            wall_from, mono_from = max(wall_from, floor.wall), max(mono_from, floor.mono)
+        by_wall = now.mono - (now.wall - wall_from) + self.spec.limit
+        deadline = by_wall if one_look else max(by_wall, mono_from + self.spec.limit)
+        if now.mono >= deadline:
+            return Standing(Freshness.MISSING if self._gone(now) else Freshness.STALE, Freshness.STALE)
+        if self._gone(now):
+            return Standing(Freshness.MISSING, Freshness.LATE, deadline)
+        age = max(self.ages(now))  # rotated or being replaced
+        return self._standing(now, age, min(age, self.spec.limit - (deadline - now.mono)))
 
     def _standing(self, now: Now, age_for_late: float, age_for_stale: float) -> Standing:
         """Deadline first, then one comparison: stale is `age >= max_age + grace`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-from supervisor_healer.core.budget import Budget, Incident, Quarantine
-from supervisor_healer.core.model import LastHeal
+from supervisor_healer.core.budget import LONGEST_WAIT, Budget, Incident, Quarantine
+from supervisor_healer.core.model import LastHeal, Now
+
+ANSWERS_KEPT = 20
 
 
 class Stage(str, Enum):
@@ -23,15 +25,16 @@ class Stage(str, Enum):
 class Attempt:
     """A restart under way: why, how far, and what would prove it.
 
-    `owed` are the outputs that must move; empty with `any_output` means that one of all is enough. `pid` is the process
-    to be stopped. `started` (mono) is the look before the start order, `started_wall` its wall time: only a move found
-    after it counts. `running_since` is since when the started process has been RUNNING (it proves a worker without outputs). `spent`
-    seconds of `verify_within` have run; the clock runs (`clock_from`) while work is pending and the inputs are fresh.
+    `counted` is the moment that stands for it in the windows of the budgets. `owed` are the outputs that must move; empty
+    with `any_output` means that one of all is enough. `pid` is the process to be stopped, 0 if there was none.
+    `started` (mono) is the look before the start order, `started_wall` its wall time: only a move found after it counts.
+    `spent` seconds of `verify_within` have run; the clock runs (`clock_from`) while work is pending and the inputs are
+    fresh. `requests` are the ids of the operators' requests that wait for it.
     """
 
     reason: str
     began: float
-    began_wall: float
+    counted: float
     stage: Stage
     pid: int = 0
     owed: list[str] = field(default_factory=list)
@@ -44,19 +47,31 @@ class Attempt:
     started: float = 0.0
     started_wall: float = 0.0
     moved: list[str] = field(default_factory=list)
-    running_since: float | None = None
     spent: float = 0.0
     clock_from: float | None = None
+
+    def run_clock(self, now: float, *, runs: bool) -> None:
+        """Count the time since the last look if the clock ran then; it runs on from here if `runs`."""
+        if self.clock_from is not None:
+            self.spent += now - self.clock_from
+        self.clock_from = now if runs else None
+
+    def distrust(self, now: Now) -> None:
+        """The clock was stepped, or we slept: what passed since the last look does not count."""
+        self.clock_from = None
+        if self.started:
+            self.started_wall = now.wall - (now.mono - self.started)
 
 
 @dataclass(slots=True)
 class Memory:
     """What is remembered of a worker. Moments are mono unless named `*_wall`.
 
-    `pending`: output -> [first move of a triggering input after it that a look found, the output's mtime then]. `first_start`: the first start
-    without new output, from which the start-up grace counts; `first_pid` is that process (-1: it was seen
-    only after it had died). `answered`: outcomes of the requests that the last attempt served, for a listener that died
-    before it could tell.
+    `pending`: output -> (first move of a triggering input after it that a look found, the output's mtime then).
+    `first_start`: the first start without new output, from which the start-up grace counts; `first_pid` is that process
+    (-1: it was seen only after it had died).
+    `answered`: outcomes of the last requests, for a listener that died before it could tell. `state` and `since_wall`:
+    the last verdict, so that a healer that starts anew does not date it anew.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -72,60 +87,68 @@ class Memory:
     state: str = ""
     since_wall: float = 0.0
 
+    def answer(self, request: str, status: int, reason: str) -> None:
+        """Remember what became of a request, and forget those long past."""
+        self.answered[request] = [status, reason]
+        for old in list(self.answered)[:-ANSWERS_KEPT]:
+            del self.answered[old]
+
     def as_json(self) -> dict[str, object]:
         """Plain JSON values."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], shift: float, now: float) -> Memory:
-        """What `as_json` gave; `shift` moves moments of an earlier boot onto this one's monotonic clock.
+    def from_json(cls, data: Mapping[str, Any], now: float, shift: float | None = None) -> Memory:
+        """What `as_json` gave, on the same boot; `shift` moves moments of an earlier one onto this monotonic clock.
 
-        No moment of the past comes out later than `now`: after a boot with a wrong clock a restart counts as recent
-        rather than as long ago.
+        No moment of the past comes out later than `now`, and no wait longer than it can be: after a boot with a wrong
+        clock a restart counts as recent rather than as long ago, and nobody waits for a moment of another boot's clock.
+        What rests on looks at files (pending work, first start) is of one boot only.
         """
 
-        def past(value: float | None) -> float | None:
-            return None if value is None else min(value + shift, now)
+        moved = shift or 0.0
 
-        def moment(value: float | None) -> float:
-            return past(value) or 0.0
+        def past(value: float) -> float:
+            return min(value + moved, now)
 
-        budget = data.get("budget") or {}
-        incident = budget.get("incident")
-        quarantine = budget.get("quarantine")
-        attempt = data.get("attempt")
-        until = data.get("unmonitored_until")
         memory = cls(
-            budget=Budget(
-                restarts=[min(value + shift, now) for value in budget.get("restarts", [])],
-                incident=incident
-                and Incident(
-                    moment(incident["opened"]),
-                    incident["attempts"],
-                    incident["failed"],
-                    incident["next_at"] + shift,
-                    past(incident["healthy_since"]) if not shift else None,
-                ),
-                quarantine=quarantine
-                and Quarantine(moment(quarantine["since"]), quarantine["retry_at"] + shift, quarantine["wait"]),
-            ),
-            attempt=attempt and Attempt(**{**attempt, "stage": Stage(attempt["stage"])}),
-            pending={}
-            if shift
-            else {path: (min(at, now), mtime) for path, (at, mtime) in data.get("pending", {}).items()},
-            unmonitored=bool(data.get("unmonitored")),
-            unmonitored_until=None if until is None else until + shift,
-            last_heal=LastHeal(**(data.get("last_heal") or {})),
-            answered=dict(data.get("answered", {})),
-            state=data.get("state", ""),
-            since_wall=data.get("since_wall", 0.0),
+            budget=_budget(data["budget"], past, now, shift),
+            attempt=None if data["attempt"] is None else _attempt(data["attempt"], past),
+            unmonitored=data["unmonitored"],
+            unmonitored_until=None if data["unmonitored_until"] is None else data["unmonitored_until"] + moved,
+            last_heal=LastHeal(**data["last_heal"]),
+            answered=dict(data["answered"]),
+            state=data["state"],
+            since_wall=data["since_wall"],
         )
-        if not shift:
-            memory.first_start = past(data.get("first_start"))
-            memory.first_start_wall = data.get("first_start_wall", 0.0)
-            memory.first_pid = data.get("first_pid", 0)
-        if memory.attempt is not None:
-            memory.attempt.began = moment(memory.attempt.began)
-            memory.attempt.started = moment(memory.attempt.started)
-            memory.attempt.running_since = memory.attempt.clock_from = None
+        if shift is None:
+            memory.pending = {path: (past(moment), mtime) for path, (moment, mtime) in data["pending"].items()}
+            first = data["first_start"]
+            memory.first_start = None if first is None else past(first)
+            memory.first_start_wall, memory.first_pid = data["first_start_wall"], data["first_pid"]
         return memory
+
+
+def _budget(data: Mapping[str, Any], past: Callable[[float], float], now: float, shift: float | None) -> Budget:
+    moved = shift or 0.0
+    budget = Budget([past(moment) for moment in data["restarts"]])
+    if (incident := data["incident"]) is not None:
+        budget.incident = Incident(**incident)
+        budget.incident.opened = past(incident["opened"])
+        budget.incident.next_at = min(incident["next_at"] + moved, now + LONGEST_WAIT)
+        healthy = incident["healthy_since"]
+        budget.incident.healthy_since = None if healthy is None or shift is not None else past(healthy)
+    if (quarantine := data["quarantine"]) is not None:
+        budget.quarantine = Quarantine(**quarantine)
+        budget.quarantine.since = past(quarantine["since"])
+        budget.quarantine.retry_at = min(quarantine["retry_at"] + moved, now + quarantine["wait"])
+    return budget
+
+
+def _attempt(data: Mapping[str, Any], past: Callable[[float], float]) -> Attempt:
+    attempt = Attempt(**data)
+    attempt.stage = Stage(data["stage"])
+    attempt.began, attempt.counted = past(attempt.began), past(attempt.counted)
+    attempt.started = past(attempt.started) if attempt.started else 0.0
+    attempt.clock_from = None
+    return attempt

@@ -7,28 +7,33 @@ that one incident at the head of a chain costs one restart also when a person as
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from supervisor_healer.core.diagnosis import Judgement
-from supervisor_healer.core.model import Answer, HealRequest, Health, Note, Now, Tell
-
-if TYPE_CHECKING:
-    from supervisor_healer.core.engine import Engine
+from supervisor_healer.core.diagnosis import FINE, Judgement
+from supervisor_healer.core.memory import Attempt
+from supervisor_healer.core.model import Answer, HealRequest, Health, Now, Tell
+from supervisor_healer.core.record import Record
+from supervisor_healer.core.triage import Triage
+from supervisor_healer.core.ward import Ward
 
 OK, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 WORST_FIRST = (USAGE, FAILED, REFUSED, OK)
 
-#: States in which there is nothing to heal.
-FINE = frozenset({Health.HEALTHY, Health.IDLE, Health.LATE, Health.STARTING})
+
+class Begin(Protocol):
+    """Begins an attempt on one worker, for a request."""
+
+    def __call__(self, name: str, now: Now, *, judged: Judgement, request: str, forced: bool) -> None: ...
 
 
 @dataclass(slots=True)
 class Ticket:
-    """An open request: the workers it still waits for, what became of the others, and whom it restarted."""
+    """An open request: whom it still waits for, what became of the others, and whom it restarted."""
 
     request: HealRequest
-    members: list[str]
+    waiting: dict[str, None]
     results: dict[str, tuple[int, str]] = field(default_factory=dict)
     acted: set[str] = field(default_factory=set)
     told: dict[str, str] = field(default_factory=dict)
@@ -38,174 +43,169 @@ class Ticket:
         """Whether it is `heal all`."""
         return self.request.worker == "all"
 
-    @property
-    def open(self) -> list[str]:
-        """Members without an outcome yet."""
-        return [name for name in self.members if name not in self.results]
+    def settle(self, name: str, status: int, reason: str) -> None:
+        """What became of this worker."""
+        if name in self.waiting:
+            del self.waiting[name]
+            self.results[name] = (status, reason)
+
+    def answer(self) -> Answer:
+        """The end: of several workers the worst, and what there is to say of each."""
+        if not self.everyone:
+            return Answer(self.request.id, *self.results[self.request.worker])
+        found = {status for status, _ in self.results.values()}
+        worst = next((status for status in WORST_FIRST if status in found), OK)
+        said = [f"{name}: {why}" for name, (status, why) in self.results.items() if status != OK or name in self.acted]
+        return Answer(self.request.id, worst, "; ".join(said) or "nothing to heal")
 
 
 class HealDesk:
     """Takes `heal` requests and serves them at each turn; every id acts once."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, ward: Ward, triage: Triage, record: Record) -> None:
+        self._ward = ward
+        self._triage = triage
+        self._record = record
         self._tickets: dict[str, Ticket] = {}
-        self.is_due = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether an answer is ready to be given."""
+        return any(not ticket.waiting for ticket in self._tickets.values())
+
+    def waits_for(self, name: str) -> bool:
+        """Whether somebody has asked for this worker and has no answer yet."""
+        return any(name in ticket.waiting for ticket in self._tickets.values())
 
     def take(self, request: HealRequest) -> None:
         """A request, perhaps one that a former life had in hand already."""
-        engine = self._engine
+        patients = self._ward.patients
         if request.id in self._tickets:
             return
-        if request.worker != "all" and request.worker not in engine.patients:
-            engine.emit(Answer(request.id, USAGE, f"no worker {request.worker}"))
+        if request.worker != "all" and request.worker not in patients:
+            self._record.add(Answer(request.id, USAGE, f"no worker {request.worker}"))
             return
-        members = (
-            [request.worker]
-            if request.worker != "all"
-            else sorted(engine.patients, key=engine.pipeline.rank.__getitem__)
-        )
-        ticket = Ticket(request, members)
+        members = [request.worker]
+        if request.worker == "all":
+            members = sorted(patients, key=self._ward.pipeline.rank.__getitem__)
+        ticket = self._tickets[request.id] = Ticket(request, dict.fromkeys(members))
         for name in members:
-            memory = engine.patients[name].memory
+            memory = patients[name].memory
             if request.id in memory.answered:
                 status, reason = memory.answered[request.id]
-                ticket.results[name] = (int(status), str(reason))
+                ticket.settle(name, int(status), str(reason))
             elif memory.attempt is not None and request.id in memory.attempt.requests:
                 ticket.acted.add(name)
-        self._tickets[request.id] = ticket
-        self.is_due = True
-
-    def concerns(self) -> set[str]:
-        """The workers that somebody waits for."""
-        return {name for ticket in self._tickets.values() for name in ticket.open}
-
-    def outcome(self, request: str, worker: str, status: int, reason: str) -> None:
-        """An attempt that this request waited for has ended."""
-        ticket = self._tickets.get(request)
-        if ticket is not None:
-            ticket.results.setdefault(worker, (status, reason))
-            self.is_due = True
+        self._ward.call(ticket.waiting)
 
     def step(self, request: str, worker: str, text: str) -> None:
         """A step of an attempt that this request waits for."""
         ticket = self._tickets.get(request)
         everyone = ticket is not None and ticket.everyone
-        self._engine.emit(Tell(request, f"{worker}: {text}" if everyone else text))
+        self._record.add(Tell(request, f"{worker}: {text}" if everyone else text))
 
-    def serve(self, now: Now) -> None:
-        """Take every open request as far as it goes now."""
-        self.is_due = False
+    def outcome(self, request: str, worker: str, status: int, reason: str) -> None:
+        """An attempt that this request waited for has ended."""
+        if request in self._tickets:
+            self._tickets[request].settle(worker, status, reason)
+
+    def forget_leavers(self) -> None:
+        """The architecture has changed: who is no longer in it will not be healed."""
+        for ticket in self._tickets.values():
+            for name in [name for name in ticket.waiting if name not in self._ward.patients]:
+                ticket.settle(name, USAGE, f"{name} is no longer in the architecture")
+
+    def serve(self, names: Iterable[str], now: Now, begin: Begin) -> None:
+        """Take every open request as far as it goes now, for the workers just judged."""
         for ticket in list(self._tickets.values()):
-            for name in list(ticket.open):
-                if name not in self._engine.patients:
-                    ticket.results[name] = (USAGE, f"{name} is no longer in the architecture")
-                else:
-                    self._serve(ticket, name, now)
-            if not ticket.open:
-                self._finish(ticket)
+            for name in [name for name in names if name in ticket.waiting]:
+                self._serve(ticket, name, now, begin)
+            if not ticket.waiting:
+                del self._tickets[ticket.request.id]
+                self._record.add(ticket.answer())
 
-    def _finish(self, ticket: Ticket) -> None:
-        del self._tickets[ticket.request.id]
-        if not ticket.everyone:
-            status, reason = ticket.results[ticket.request.worker]
-        else:
-            found = {status for status, _ in ticket.results.values()}
-            status = next((status for status in WORST_FIRST if status in found), OK)
-            reason = "; ".join(
-                f"{name}: {why}" for name, (_, why) in ticket.results.items() if name in ticket.acted or _
-            )
-            reason = reason or "nothing to heal"
-        self._engine.emit(Answer(ticket.request.id, status, reason))
-
-    def _serve(self, ticket: Ticket, name: str, now: Now) -> None:
-        engine, request = self._engine, ticket.request
-        patient = engine.patients[name]
-        state = engine.state(name)
+    def _serve(self, ticket: Ticket, name: str, now: Now, begin: Begin) -> None:
+        ward, state = self._ward, self._ward.state(name)
+        patient = ward.patients[name]
         if ticket.everyone and name not in ticket.acted and state in (Health.STOPPED, Health.UNMONITORED):
-            ticket.members.remove(name)
+            del ticket.waiting[name]
             return
-        attempt = patient.memory.attempt
-        if attempt is not None:
-            self._join(ticket, name)
+        if patient.memory.attempt is not None:
+            self._join(ticket, name, patient.memory.attempt)
             return
-        judged = engine.diagnosis.judge(patient, now, operator=True)
+        judged = ward.diagnosis.judge(patient, now, operator=True)
         if judged.state in FINE:
             self._fine(ticket, name, judged)
         elif judged.state in (Health.UNKNOWN, Health.STOPPED):
             self._refuse(ticket, name, f"{judged.state}: {judged.reason}")
-        elif judged.not_fresh and not request.force:
+        elif judged.not_fresh and not ticket.request.force:
             self._blocked(ticket, name, judged)
-        elif ticket.everyone and engine.judged(name).state is Health.CATCHING_UP:
-            self._tell(ticket, name, f"waits whether it catches up by itself: {engine.judged(name).reason}")
+        elif ticket.everyone and ward.judged(name).state is Health.CATCHING_UP:
+            self._tell(ticket, name, f"waits whether it catches up by itself: {ward.judged(name).reason}")
         else:
-            self._act(ticket, name, judged, now)
+            self._act(ticket, name, judged, now, begin)
 
-    def _join(self, ticket: Ticket, name: str) -> None:
-        engine, request = self._engine, ticket.request
-        attempt = engine.patients[name].memory.attempt
-        assert attempt is not None
-        stage = attempt.stage.value
+    def _join(self, ticket: Ticket, name: str, attempt: Attempt) -> None:
+        """A restart is under way already: its outcome is this request's too."""
+        request, stage, judged = ticket.request, attempt.stage.value, self._ward.judged(name)
         if request.dry_run:
-            ticket.results[name] = (OK, f"a restart is under way already ({stage}): {attempt.reason}")
-        elif request.id not in attempt.requests:
-            if not engine.patients[name].under_way and engine.judged(name).not_fresh:
-                waits = ", ".join(engine.judged(name).not_fresh)
-                self._refuse(ticket, name, f"restarted already; waits for {waits} before new output can prove it")
-                return
+            ticket.settle(name, OK, f"a restart is under way already ({stage}): {attempt.reason}")
+        elif request.id in attempt.requests:
+            return
+        elif not self._ward.patients[name].under_way and judged.not_fresh:
+            waits = ", ".join(judged.not_fresh)
+            self._refuse(ticket, name, f"restarted already; waits for {waits} before new output can prove it")
+        else:
             attempt.requests.append(request.id)
             ticket.acted.add(name)
-            engine.touch(name)
+            self._record.worker_changed(name)
             self._tell(ticket, name, f"joins the restart that is under way ({stage}): {attempt.reason}")
 
     def _fine(self, ticket: Ticket, name: str, judged: Judgement) -> None:
-        engine = self._engine
-        budget = engine.patients[name].memory.budget
+        budget = self._ward.patients[name].memory.budget
         said = f"{judged.state}: {judged.reason}"
         if budget.quarantine is not None and not ticket.request.dry_run:
             budget.release()
-            engine.touch(name)
-            engine.emit(Note(name, "released", "released from quarantine by an operator"))
+            self._record.worker_changed(name)
+            self._record.note(name, "released", "released from quarantine by an operator")
             said += "; released from quarantine"
-        ticket.results[name] = (OK, said)
+        ticket.settle(name, OK, said)
 
     def _blocked(self, ticket: Ticket, name: str, judged: Judgement) -> None:
         """Its inputs are not fresh: refused for now; among `all` it waits while somebody upstream may be healed."""
-        engine = self._engine
-        roots, _ = engine.roots(name)
-        said = f"{judged.state} by {', '.join(roots or judged.not_fresh)}: {judged.reason}"
+        roots = ", ".join(self._ward.causes(name).roots)
+        said = f"{judged.state} by {roots}: {judged.reason}"
         if ticket.request.dry_run:
-            ticket.results[name] = (OK, f"would not restart it; {said}")
-        elif ticket.everyone and not engine.pipeline.ancestors(name).isdisjoint(ticket.open):
-            self._tell(ticket, name, f"waits for {', '.join(roots or judged.not_fresh)}")
+            ticket.settle(name, OK, f"would not restart it; {said}")
+        elif ticket.everyone and not self._ward.pipeline.ancestors(name).isdisjoint(ticket.waiting):
+            self._tell(ticket, name, f"waits for {roots}")
         else:
             self._refuse(ticket, name, said)
 
-    def _act(self, ticket: Ticket, name: str, judged: Judgement, now: Now) -> None:
-        engine, request = self._engine, ticket.request
-        refusal = engine.refusal(name, now, operator=True)
+    def _act(self, ticket: Ticket, name: str, judged: Judgement, now: Now, begin: Begin) -> None:
+        request, refusal = ticket.request, self._triage.refusal(name, now, operator=True)
         forced = request.force and bool(judged.not_fresh)
-        inputs = f"although {', '.join(judged.not_fresh)} is not fresh" if forced else "every required input is fresh"
         if request.dry_run:
-            said = f"would not restart it now: {refusal}" if refusal else f"would restart it: {judged.reason}; {inputs}"
-            ticket.results[name] = (OK, said)
-        elif refusal.endswith("is being restarted"):
-            self._tell(ticket, name, f"waits: {refusal}")
-        elif refusal:
-            self._refuse(ticket, name, refusal)
-        else:
+            inputs = f"although not fresh: {', '.join(judged.not_fresh)}" if forced else "every required input is fresh"
+            would = f"would restart it: {judged.reason}; {inputs}"
+            ticket.settle(name, OK, would if refusal is None else f"would not restart it now: {refusal.text}")
+        elif refusal is None:
             ticket.acted.add(name)
-            engine.patients[name].memory.budget.release()
-            engine.begin(name, now, judged=judged, request=request.id, forced=forced)
+            self._ward.patients[name].memory.budget.release()
+            begin(name, now, judged=judged, request=request.id, forced=forced)
+        elif refusal.passes:
+            self._tell(ticket, name, f"waits: {refusal.text}")
+        else:
+            self._refuse(ticket, name, refusal.text)
 
     def _refuse(self, ticket: Ticket, name: str, why: str) -> None:
         if ticket.request.dry_run:
-            ticket.results[name] = (OK, f"would not restart it; {why}")
+            ticket.settle(name, OK, f"would not restart it; {why}")
             return
-        ticket.results[name] = (REFUSED, why)
-        self._engine.emit(Note(name, "refused", f"heal asked for by an operator: {why}"))
+        ticket.settle(name, REFUSED, why)
+        self._record.note(name, "refused", f"heal asked for by an operator: {why}")
 
     def _tell(self, ticket: Ticket, name: str, text: str) -> None:
         if ticket.told.get(name) != text:
             ticket.told[name] = text
-            self._engine.emit(Tell(ticket.request.id, f"{name}: {text}" if ticket.everyone else text))
+            self._record.add(Tell(ticket.request.id, f"{name}: {text}" if ticket.everyone else text))

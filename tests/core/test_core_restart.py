@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from world import HOUR, LIMIT, MAX_AGE, MINUTE, World, chain, file, worker
 
-from supervisor_healer.core.model import Decision, Health, Kind, Note, ProcessState, Remember, Start, Stop
+from supervisor_healer.core.model import Health, Kind, Note, ProcessState, Remember, Start, Stop
 
 
 def one_restart_of(name: str, world: World) -> bool:

@@ -26,8 +26,8 @@ from supervisor_healer.core.model import (
     Answer,
     Decision,
     FileSpec,
-    Health,
     HealRequest,
+    Health,
     InputSpec,
     Intensity,
     Kind,
@@ -57,7 +57,7 @@ LIMIT = MAX_AGE + GRACE
 
 #: The events of history that tell a worker's story; changes of verdict are left out.
 PLOT = frozenset(
-    "convicted restart healed failed recovered idle quarantined released refused completed abandoned closed".split()
+    ["convicted", "restart", "healed", "failed", "recovered", "idle", "quarantined", "released", "refused", "completed", "abandoned", "closed"]
 )
 
 
@@ -197,7 +197,7 @@ class World:
         self.wake = float("inf")
         self.kill_when: Callable[[Decision], bool] | None = None
         self.kill_before = True
-        self.lost: Callable[[Decision], bool] = lambda decision: False
+        self.losing = 0  # so many further orders do not reach supervisord
         self.deaf = False  # events do not reach the healer
         self.turns = 0
         self.looks: Counter[str] = Counter()
@@ -512,6 +512,10 @@ class World:
         self.programs[name].doomed = starts
         self.die(name)
 
+    def lose(self, orders: int) -> None:
+        """The next orders get lost on their way."""
+        self.losing = orders
+
     # operators
 
     def operator_stop(self, name: str) -> None:
@@ -675,8 +679,10 @@ class World:
             case Answer():
                 self.answers[decision.request] = decision
             case Stop() | Start():
-                if not self.lost(decision):
-                    self.orders.append((self.elapsed, decision))
+                self.orders.append((self.elapsed, decision))
+                if self.losing:
+                    self.losing -= 1
+                else:
                     self._order(decision)
 
     def _order(self, decision: Stop | Start) -> None:

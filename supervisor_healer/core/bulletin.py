@@ -1,0 +1,48 @@
+"""What is published: the verdict on each worker, and a line of history where it has changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from supervisor_healer.core.explanation import explain, headline
+from supervisor_healer.core.model import Now, Verdict
+from supervisor_healer.core.record import Record
+from supervisor_healer.core.triage import Refusal
+from supervisor_healer.core.ward import Ward
+
+
+class Bulletin:
+    """The verdicts as they stand. A verdict keeps its date while its state stays, also across lives of the healer."""
+
+    def __init__(self, ward: Ward, record: Record) -> None:
+        self._ward = ward
+        self._record = record
+        self._said: dict[str, str] = {}
+        self.verdicts: dict[str, Verdict] = {}
+
+    def adopt(self) -> None:
+        """Forget those who have left."""
+        self.verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in self._ward.patients}
+
+    def conclude(self, name: str, refusal: Refusal | None, now: Now) -> bool:
+        """Publish the verdict on one worker; whether those who read its outputs are concerned by it."""
+        ward, before = self._ward, self.verdicts.get(name)
+        memory = ward.patients[name].memory
+        text = "" if refusal is None else refusal.text
+        verdict = explain(ward, name, now, text, None if refusal is None else refusal.until)
+        said_before = self._said.get(name, "")
+        if memory.state == verdict.state.value and memory.since_wall:
+            verdict = replace(verdict, since=memory.since_wall)
+        elif not ward.distrusted:
+            memory.state, memory.since_wall = verdict.state.value, now.wall
+            self._record.worker_changed(name)
+            spec = ward.patients[name].spec
+            self._record.files_changed((*spec.outputs, *(item.path for item in spec.inputs)))
+            if note := headline(before, verdict):
+                self._record.add(note)
+            said_before = text  # the headline has said it
+        if text and text != said_before:
+            self._record.note(name, "refused", f"{verdict.reason}: not restarted", verdict.evidence)
+        self._said[name] = text
+        self.verdicts[name] = verdict
+        return before is None or (before.state, before.blocked_by) != (verdict.state, verdict.blocked_by)

@@ -1,0 +1,161 @@
+"""Which files a decision needs a look at, and when the next look is due: as late as possible, and never too late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from supervisor_healer.core.freshness import INFINITE
+from supervisor_healer.core.model import Freshness, Health, Now
+from supervisor_healer.core.patient import Patient
+from supervisor_healer.core.timetable import Timetable
+from supervisor_healer.core.ward import Ward
+
+POLL_SHORTEST, POLL_LONGEST = 0.1, 5.0  # seconds between two looks while something is awaited
+POLL_SHARE = 20  # ... a twentieth of what is awaited
+PENDING_SHARE = 10  # an input is looked at so often for each max_age of an output that may be waiting for it
+ATTENTION = 1.0  # seconds between two looks while an operator waits, or right after the clock was in doubt
+ORDER_PATIENCE = 5.0  # seconds after which a stop or start that has had no effect is looked at again
+SOONEST = 0.001  # seconds; a turn never asks for another at the same moment because of time alone
+
+
+class Looks:
+    """The timetable of the workers, and of the files that no worker's own looks keep up to date.
+
+    Every file that is written by a worker under the same path is looked at with that worker, at the latest when it
+    would turn late or stale. `waits_for` tells whether an operator waits for a worker; `cycle` is the longest pause.
+    """
+
+    def __init__(self, ward: Ward, waits_for: Callable[[str], bool], cycle: float) -> None:
+        self._ward = ward
+        self._waits_for = waits_for
+        self.cycle = cycle
+        self._workers = Timetable()
+        self._files = Timetable()
+        self._files_due: set[str] = set()
+        self._alone: frozenset[str] = frozenset()
+
+    def adopt(self) -> None:
+        """Begin anew with the ward's pipeline: everything is due."""
+        self._workers, self._files = Timetable(), Timetable()
+        written = {path for spec in self._ward.pipeline.workers.values() for path in spec.outputs}
+        self._alone = frozenset(path for path in self._ward.pipeline.readers if path not in written)
+        self._files_due = set(self._alone)
+
+    @property
+    def next_due(self) -> float:
+        """The mono moment at which the next worker or file is due."""
+        return min(self._workers.first, self._files.first)
+
+    def begin_turn(self, now: Now) -> None:
+        """Who is due now is to be examined, and what is due now to be looked at."""
+        self._ward.call(self._workers.take_due(now.mono))
+        self._files_due.update(self._files.take_due(now.mono))
+
+    def wanted(self, now: Now) -> tuple[str, ...]:
+        """The files that the workers due now need a look at, given what has been seen in this turn."""
+        ward = self._ward
+        needed = dict.fromkeys(self._files_due)
+        asked: set[str] = set()
+        while fresh := ward.due - asked:
+            asked |= fresh
+            for name in sorted(fresh, key=ward.pipeline.rank.__getitem__):
+                needed.update(dict.fromkeys(self._needs(ward.patients[name], now)))
+        return tuple(path for path in needed if not self._is_seen(path, now))
+
+    def _is_seen(self, path: str, now: Now) -> bool:
+        looked = self._ward.tracks[path].looked
+        return looked is not None and looked.mono == now.mono
+
+    def seen(self, path: str, moved: bool, now: Now) -> None:
+        """A look was taken: set the next, and wake those whom a move concerns."""
+        if path in self._alone:
+            self._files_due.discard(path)
+            self._files.set(path, self._file_due(path, now))
+        if moved:
+            for reader in self._ward.pipeline.readers.get(path, ()):
+                if self._ward.state(reader) not in (Health.HEALTHY, Health.STOPPED):
+                    self._ward.call([reader])
+
+    def _needs(self, patient: Patient, now: Now) -> Iterator[str]:
+        """Outputs always; inputs as soon as a decision may rest on them; and who keeps an input fresh by being idle."""
+        yield from patient.spec.outputs
+        if not all(self._is_seen(path, now) for path in patient.spec.outputs):
+            return
+        if self._doubts(patient, now):
+            for item in patient.spec.inputs:
+                yield item.path
+                if self._is_seen(item.path, now):
+                    self._call_idle_producers(item.path, patient, now)
+
+    def _doubts(self, patient: Patient, now: Now) -> bool:
+        """Whether its judgement may rest on more than its outputs."""
+        name = patient.spec.name
+        if patient.memory.attempt is not None or not patient.runs or not patient.spec.outputs:
+            return True
+        if self._ward.state(name) is not Health.HEALTHY or self._waits_for(name):
+            return True
+        tracks = [self._ward.tracks[path] for path in patient.spec.outputs]
+        return any(
+            now.mono >= track.moved_mono + min(track.spec.grace, track.spec.max_age or INFINITE)
+            or track.as_input(now).counts is not Freshness.FRESH
+            for track in tracks
+        )
+
+    def _call_idle_producers(self, path: str, patient: Patient, now: Now) -> None:
+        """An old input counts as fresh only while its producer is idle: that too has to be seen now."""
+        if self._ward.tracks[path].as_input(now).counts is Freshness.FRESH:
+            return
+        for producer in self._ward.pipeline.producers[path]:
+            if self._ward.state(producer) is Health.IDLE or self._waits_for(patient.spec.name):
+                self._ward.call([producer])
+
+    # --- when to look again --------------------------------------------------------------------------------------
+
+    def _file_due(self, path: str, now: Now) -> float:
+        """When it may turn late or stale, so that no gap in it is missed; often while that has happened."""
+        track = self._ward.tracks[path]
+        changes = track.as_input(now).changes_at
+        if changes == INFINITE:
+            changes = now.mono + _poll(track.spec.max_age or self.cycle * POLL_SHARE)
+        return max(min(changes, now.mono + self.cycle), now.mono + SOONEST)
+
+    def schedule(self, name: str, next_attempt: float | None, now: Now) -> None:
+        """Look again at the moments that the judgement depends on, and often while something is awaited."""
+        moments = [moment for moment in self._moments(name, next_attempt, now) if moment > now.mono]
+        self._workers.set(name, max(min(moments), now.mono + SOONEST))
+
+    def _moments(self, name: str, next_attempt: float | None, now: Now) -> Iterable[float]:
+        ward, patient = self._ward, self._ward.patients[name]
+        memory, judged, state = patient.memory, ward.judged(name), ward.state(name)
+        yield now.mono + self.cycle
+        yield judged.changes_at
+        if next_attempt is not None:
+            yield next_attempt
+        if memory.unmonitored_until is not None:
+            yield memory.unmonitored_until
+        incident = memory.budget.incident
+        if incident is not None and incident.healthy_since is not None:
+            yield incident.healthy_since + ward.limits.reset_after(patient.spec)
+        if ward.distrusted or self._waits_for(name):
+            yield now.mono + ATTENTION
+        if patient.under_way:
+            yield now.mono + ORDER_PATIENCE
+        elif state is Health.HEALTHY:
+            yield from self._pending_looks(patient, now)
+        elif state not in (Health.STOPPED, Health.UNKNOWN):
+            ages = ward.limits.max_ages((*patient.spec.outputs, *judged.not_fresh))
+            yield now.mono + _poll(min(ages, default=INFINITE))
+
+    def _pending_looks(self, patient: Patient, now: Now) -> Iterable[float]:
+        """A healthy worker's input is looked at when its output is `grace` old, then ten times until it is late."""
+        if not self._ward.limits.triggers(patient.spec):
+            return
+        for view in self._ward.judged(patient.spec.name).outputs:
+            track = self._ward.tracks[view.path]
+            if view.pending is None and track.spec.max_age is not None:
+                first = track.moved_mono + min(track.spec.grace, track.spec.max_age)
+                yield first if now.mono < first else now.mono + track.spec.max_age / PENDING_SHARE
+
+
+def _poll(awaited: float) -> float:
+    return min(POLL_LONGEST, max(POLL_SHORTEST, awaited / POLL_SHARE))

@@ -103,7 +103,9 @@ class FakeSupervisor(FakeProcessTable):
     def process(self, address: str) -> Sighting | None:
         self._called()
         process = self.processes.get(address)
-        return process and Sighting(process.state, process.pid, float(int(process.laststart)), "")
+        if process is None:
+            return None
+        return Sighting(process.state, process.pid, float(int(process.laststart)), "")
 
     def close(self) -> None:
         pass

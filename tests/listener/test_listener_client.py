@@ -32,7 +32,7 @@ DROP = "drop the connection without an answer"
 HANG = "never answer"
 
 
-def xml(value: object) -> bytes:
+def xml(value: Any) -> bytes:
     return xmlrpc.client.dumps((value,), methodresponse=True).encode()
 
 

@@ -63,6 +63,15 @@ while True:
     time.sleep(0.1)
 """
 
+DAEMON = """
+from supervisor.supervisord import main
+from supervisor_healer import protocol
+for name, seconds in {waits}.items():
+    assert hasattr(protocol, name)
+    setattr(protocol, name, seconds)
+main()
+"""
+
 CONF = """[supervisord]
 logfile=%(here)s/supervisord.log
 pidfile=%(here)s/supervisord.pid
@@ -142,9 +151,11 @@ class Site:
         inet: int = 0,
         password: str = "",
         socket: str = "",
+        waits: Mapping[str, float] | None = None,
     ) -> None:
         """`architecture` and `defaults` are further keys there, `healer` further options of the listener's section,
-        `conf` further sections, `socket` further lines of the unix server's."""
+        `conf` further sections, `socket` further lines of the unix server's. `waits` are waits of the protocol, such as
+        SILENT_AFTER, that this supervisord has shorter."""
         self.folder = Path(tempfile.mkdtemp(prefix="healer-it-"))
         self.workers = list(workers)
         self.architecture = dict(architecture or {})
@@ -153,6 +164,7 @@ class Site:
         self.password = password
         self._extra, self._inet, self._socket = conf, inet, socket
         self.write("stage.py", STAGE)
+        self.write("supervisord.py", DAEMON.format(waits=dict(waits or {})))
         self.write_architecture()
         self.write_conf()
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -221,15 +233,7 @@ class Site:
         """Start supervisord and wait until it answers."""
         with open(self.folder / "supervisord.out", "a") as out:
             self._daemon = daemon = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "supervisor.supervisord",
-                    "-n",
-                    "-s",
-                    "-c",
-                    str(self.folder / "supervisord.conf"),
-                ],
+                [sys.executable, self.folder / "supervisord.py", "-n", "-s", "-c", self.folder / "supervisord.conf"],
                 stdout=out,
                 stderr=out,
                 cwd=self.folder,

@@ -12,16 +12,21 @@ from supervisor_healer.core.ward import Ward
 
 
 class Bulletin:
-    """The verdicts as they stand. A verdict keeps its date while its state stays, also across lives of the healer."""
+    """The verdicts as they stand. A verdict keeps its date while its state stays, also across lives of the healer.
+
+    `concluded` are the workers whose verdict was drawn, or dropped, since somebody took note of it.
+    """
 
     def __init__(self, ward: Ward, record: Record) -> None:
         self._ward = ward
         self._record = record
         self._said: dict[str, str] = {}
         self.verdicts: dict[str, Verdict] = {}
+        self.concluded: set[str] = set()
 
     def adopt(self) -> None:
         """Forget those who have left."""
+        self.concluded |= self.verdicts.keys() - self._ward.patients.keys()
         self.verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in self._ward.patients}
 
     def conclude(self, name: str, refusal: Refusal | None, now: Now) -> bool:
@@ -45,4 +50,5 @@ class Bulletin:
             self._record.note(name, "refused", f"{verdict.reason}: not restarted", verdict.evidence)
         self._said[name] = text
         self.verdicts[name] = verdict
+        self.concluded.add(name)
         return before is None or (before.state, before.blocked_by) != (verdict.state, verdict.blocked_by)

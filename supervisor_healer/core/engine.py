@@ -98,6 +98,16 @@ class Engine:
         """What is concluded about each worker, as of the last turn that had reason to look."""
         return self._bulletin.verdicts
 
+    def take_concluded(self) -> set[str]:
+        """The workers whose verdict was drawn, or dropped, since this was last asked."""
+        concluded, self._bulletin.concluded = self._bulletin.concluded, set()
+        return concluded
+
+    @property
+    def under_way(self) -> bool:
+        """Whether any stop or start is under way, so that the process table is worth a look."""
+        return any(self._ward.patients[name].under_way for name in self._ward.in_treatment)
+
     @property
     def host_restarts(self) -> list[float]:
         """The restarts of all workers together that still count (mono)."""
@@ -136,8 +146,7 @@ class Engine:
         if not same_boot:
             shift = 0.0 if before is None else now.mono - max(0.0, now.wall - before.wall) - before.mono
         for name, memory in memories.get("worker", {}).items():
-            if name in self._ward.patients:
-                self._restore_worker(name, memory, shift, now)
+            self._restore_worker(name, memory, shift, now)
         if same_boot:
             for path, memory in memories.get("file", {}).items():
                 if path in self._ward.tracks and memory:
@@ -147,7 +156,9 @@ class Engine:
         self._triage.host.restarts = [min(moment + (shift or 0.0), now.mono) for moment in host]
 
     def _restore_worker(self, name: str, data: Mapping[str, Any], shift: float | None, now: Now) -> None:
-        memory = self._ward.patients[name].memory = Memory.from_json(data, now.mono, shift)
+        memory = Memory.from_json(data, now.mono, shift)
+        if not self._ward.give_back(name, memory):
+            return
         if memory.attempt is not None:
             self._ward.in_treatment.add(name)
             said = f"a restart that a former healer began ({memory.attempt.stage.value}) is completed"

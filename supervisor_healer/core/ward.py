@@ -52,6 +52,7 @@ class Ward:
         self.in_treatment: set[str] = set()
         self.distrusted = ""
         self._processes: dict[str, Process] = {}
+        self._absent: dict[str, Memory] = {}  # of workers that are not here now, and may come back with their budget
         self._heard = Now(0.0, 0.0)
         self._at: dict[str, list[str]] = {}
         self._judged: dict[str, Judgement] = {}
@@ -72,8 +73,10 @@ class Ward:
             for name, patient in before.items()
             if name not in pipeline.workers and patient.under_way and patient.process is not None
         ]
+        absent = before.keys() - pipeline.workers.keys()
+        self._absent.update((name, before[name].memory) for name in absent if not before[name].under_way)
         for name, spec in pipeline.workers.items():
-            patient = before.get(name) or Patient(spec, Memory())
+            patient = before.get(name) or Patient(spec, self._absent.pop(name, Memory()))
             if patient.spec.program != spec.program and patient.process is not None:
                 leaving += [self._leaver(patient)] if patient.under_way else []
                 patient.process = patient.start = None
@@ -88,6 +91,15 @@ class Ward:
             self._take(process.address, process, self._heard)
         self.due = set(self.patients)
         return leaving
+
+    def give_back(self, name: str, memory: Memory) -> bool:
+        """What a former life remembered of a worker; whether that worker is here."""
+        if name not in self.patients:
+            memory.attempt = None
+            self._absent[name] = memory
+            return False
+        self.patients[name].memory = memory
+        return True
 
     def _leaver(self, patient: Patient) -> Leaver:
         attempt, process = patient.memory.attempt, patient.process

@@ -111,7 +111,7 @@ class Listener:
         if now.mono >= self._heartbeat_at:
             self._heartbeat_at = now.mono + HEARTBEAT
             with contextlib.suppress(UnreachableError, ProtocolError):
-                for piece in self._publisher.pieces(None):
+                for piece in self._publisher.pieces(None, beat=True):
                     self._client.publish(piece)
 
     # --- supervisord's events --------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import Answer, FileVerdict, Now, Tell, Verdict
@@ -37,12 +37,14 @@ class Publisher:
         self._history: list[WireNote] = []
         self._progress: dict[str, WireProgress] = {}
         self._unsent: dict[str, None] = {}
+        self._changed: dict[str, None] = {}
+        self._refresh: dict[str, None] = {}
         self._full = True
-        self._turn = 0
 
     def begin_anew(self, history: Iterable[WireNote]) -> None:
         """Send everything again: a first publication, another architecture, or a supervisord that forgot."""
         self._sent, self._shown, self._ages = {}, {}, {}
+        self._changed, self._refresh = {}, {}
         self._history = list(history)
         self._full = True
         self._unsent = dict.fromkeys(self._progress)
@@ -81,20 +83,36 @@ class Publisher:
         )
 
     def has_news(self, engine: Engine | None) -> bool:
-        """Whether anything but the ages of files has changed."""
-        if self._full or self._history or self._unsent:
-            return True
-        return engine is not None and (
-            any(self._sent.get(name) != _signature(verdict) for name, verdict in engine.verdicts.items())
-            or any(name not in engine.verdicts for name in self._sent)
-        )
+        """Whether anything but the ages of files and the evidence of unchanged verdicts is new."""
+        if engine is not None:
+            self._observe(engine)
+        return bool(self._full or self._history or self._unsent or self._changed)
 
-    def pieces(self, engine: Engine | None) -> Iterable[Publication]:
-        """The publications that bring supervisord up to date; at least one, for it is the heartbeat."""
-        verdicts = {} if engine is None else engine.verdicts
-        changed = [name for name, verdict in verdicts.items() if self._sent.get(name) != _signature(verdict)]
-        changed += self._to_refresh(verdicts, WORKERS_A_PIECE - len(changed), set(changed))
-        gone = [name for name in self._sent if name not in verdicts]
+    def _observe(self, engine: Engine) -> None:
+        """Take note of verdicts drawn since the last time: changed at once, mere evidence with a later beat."""
+        for name in engine.take_concluded():
+            verdict = engine.verdicts.get(name)
+            if self._sent.get(name) != (None if verdict is None else _signature(verdict)):
+                self._changed[name] = None
+            elif verdict is not None and self._shown.get(name) != verdict.evidence:
+                self._refresh[name] = None
+
+    def pieces(self, engine: Engine | None, *, beat: bool) -> Iterable[Publication]:
+        """The publications that bring supervisord up to date; at least one, for it is the heartbeat.
+
+        With a `beat` come the ages of files that have moved, and the evidence of some workers whose verdict stands.
+        """
+        verdicts: Mapping[str, Verdict] = {}
+        if engine is not None:
+            self._observe(engine)
+            verdicts = engine.verdicts
+        if self._full:
+            self._changed = dict.fromkeys(verdicts)
+        gone = [name for name in self._changed if name not in verdicts]
+        changed = [name for name in self._changed if name in verdicts]
+        if beat:
+            due = [name for name in self._refresh if name in verdicts and name not in self._changed]
+            changed += due[: max(0, WORKERS_A_PIECE - len(changed))]
         first = True
         while first or changed:
             piece, changed = changed[:WORKERS_A_PIECE], changed[WORKERS_A_PIECE:]
@@ -103,7 +121,7 @@ class Publisher:
                 "full": self._full,
                 "workers": [wire_worker(verdicts[name]) for name in piece],
                 "gone": gone if first else [],
-                "ages": self._moved(engine) if first and engine is not None else {},
+                "ages": self._moved(engine) if first and beat and engine is not None else {},
                 "history": self._history if first else [],
                 "requests": [self._progress[name] for name in self._unsent] if not changed else [],
                 "report": {},
@@ -114,6 +132,9 @@ class Publisher:
             for name in piece:
                 self._sent[name] = _signature(verdicts[name])
                 self._shown[name] = verdicts[name].evidence
+            for name in (*piece, *publication["gone"]):
+                self._changed.pop(name, None)
+                self._refresh.pop(name, None)
             if first:
                 for name in gone:
                     self._sent.pop(name, None)
@@ -122,14 +143,6 @@ class Publisher:
             if not changed:
                 self._unsent = {}
             first = False
-
-    def _to_refresh(self, verdicts: dict[str, Verdict], room: int, known: set[str]) -> list[str]:
-        """Workers whose evidence alone has moved on, in turn, as far as there is room."""
-        stale = [name for name, one in verdicts.items() if name not in known and self._shown.get(name) != one.evidence]
-        if room <= 0 or not stale:
-            return []
-        self._turn = (self._turn + room) % len(stale) if len(stale) > room else 0
-        return (stale[self._turn :] + stale[: self._turn])[:room]
 
     def _moved(self, engine: Engine) -> dict[str, float]:
         return {

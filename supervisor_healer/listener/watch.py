@@ -29,13 +29,14 @@ from supervisor_healer.errors import ProtocolError, UnreachableError
 from supervisor_healer.listener import probes
 from supervisor_healer.listener.journal import Journal, JournalError, StampedNote
 from supervisor_healer.listener.publisher import Publisher
-from supervisor_healer.listener.rpc import ShuttingDownError
+from supervisor_healer.listener.rpc import RefusedError, ShuttingDownError
 from supervisor_healer.listener.supervisor_client import SupervisorClient, row_to_process
 from supervisor_healer.protocol import HEARTBEAT, HISTORY_KEPT, OrderAnswer, WireRequest
 from supervisor_healer.words import render
 
 FIRST_FOLLOW, LONGEST_FOLLOW = 0.005, 0.5  # seconds between two looks at a process that is being stopped or started
-TABLE_SHARE = 20  # the process table is read so seldom that it takes no more than a twentieth of the time
+TABLE_SHARE = 20  # the process table is read so seldom that it takes no more than a twentieth of the time,
+TABLE_SHARE_UNDER_WAY = 4  # ... or a quarter while a stop or start is under way
 RETRY_UNREACHABLE = 1.0
 RETRY_JOURNAL = 60.0
 UNREACHABLE_SAID_AGAIN = 60.0
@@ -68,6 +69,7 @@ class Watch:
             cycle=architecture.cycle,
             restarts_overall=architecture.restarts_overall,
         )
+        self._welcome = False
         self._known = False
         self._table_wanted = True
         self._table_ready_at = 0.0
@@ -122,8 +124,8 @@ class Watch:
     def next_wake(self, now: Now) -> float:
         """The mono moment of the next turn, if nothing happens before."""
         moments = [self.engine.next_wake() if self._known else float("inf"), self._next_heartbeat, self._next_saving]
-        if self._under_way():
-            moments.append(now.mono + self._follow_wait)
+        if self.engine.under_way:
+            moments.append(max(now.mono + self._follow_wait, self._table_ready_at))
         if self._table_wanted or self._requests_wanted:
             moments.append(max(self._table_ready_at, self._quiet_until))
         if self._publisher.has_news(self.engine):
@@ -131,18 +133,23 @@ class Watch:
         return min(moments)
 
     def turn(self, now: Now) -> None:
-        """Take in what is new, decide, carry it out, publish."""
+        """Take in what is new, decide, carry it out, publish.
+
+        Nothing is decided before supervisord has taken our first publication: it refuses a second healer.
+        """
+        if not self._welcome:
+            self._publish(now)
         self._fetch(now)
-        if self._known:
+        if self._known and self._welcome:
             self._decide(now)
         self._publish(now)
         self._save(now)
 
     def _fetch(self, now: Now) -> None:
-        if now.mono < self._quiet_until:
+        if now.mono < self._quiet_until or not self._welcome:
             return
         try:
-            if (self._table_wanted or self._under_way()) and now.mono >= self._table_ready_at:
+            if (self._table_wanted or self.engine.under_way) and now.mono >= self._table_ready_at:
                 self._fetch_table(now)
             if self._requests_wanted and self._known:
                 self._requests_wanted = False
@@ -156,9 +163,9 @@ class Watch:
         self._table_wanted = False
         rows = [row for row in self._client.process_table() if not row["listener"]]
         took = time.monotonic() - began
-        self._table_ready_at = began + took * TABLE_SHARE
-        if self._under_way():
-            self._table_ready_at = 0.0
+        self._table_ready_at = now.mono + took * TABLE_SHARE
+        if self.engine.under_way:
+            self._table_ready_at = now.mono + took * TABLE_SHARE_UNDER_WAY
             self._follow_wait = min(LONGEST_FOLLOW, 2 * self._follow_wait)
         addresses: dict[str, list[str]] = {}
         for row in rows:
@@ -244,6 +251,8 @@ class Watch:
             self._log(f"healer: journal: {error}")
             self._next_journal = now.mono + RETRY_JOURNAL
             self.engine.restrict(now, str(error))
+            if not self._journal.degraded:
+                return  # not the disk's fault: these items cannot be stored, and would not be the next time either
             written = self._journal.remember(items, notes, meta)  # in memory now
         self._publisher.note(written)
 
@@ -276,9 +285,6 @@ class Watch:
         patient = self.engine.patients.get(worker)
         return None if patient is None else patient.process
 
-    def _under_way(self) -> bool:
-        return any(patient.under_way for patient in self.engine.patients.values())
-
     # --- publishing and saving --------------------------------------------------------------------------------------
 
     def _publish(self, now: Now) -> None:
@@ -288,8 +294,9 @@ class Watch:
         self._publisher.warnings = [*self._complaints, *self._journal.warnings]
         self._publisher.loaded = self._known and bool(self.engine.verdicts or not self.engine.patients)
         try:
-            for piece in self._publisher.pieces(self.engine if self._known else None):
+            for piece in self._publisher.pieces(self.engine if self._known else None, beat=beat):
                 answer = self._client.publish(piece)
+                self._welcome = True
                 if answer["generation"] != self._generation:
                     self._table_wanted = True
                     self._generation = answer["generation"]
@@ -310,6 +317,8 @@ class Watch:
         if isinstance(error, ShuttingDownError):
             self.engine.halt("supervisord is shutting down")
             return
+        if isinstance(error, RefusedError):
+            self._welcome = False
         if str(error) != self._trouble or now.mono - self._trouble_said >= UNREACHABLE_SAID_AGAIN:
             self._trouble, self._trouble_said = str(error), now.mono
             self._log(f"healer: {error}")

@@ -25,7 +25,8 @@ class Phase(Enum):
     ENDING = auto()  # STOPPING
     DOWN = auto()  # down, and not started since the start order
     DIED = auto()  # started since the start order, and down for good
-    COMING = auto()  # STARTING, BACKOFF, or to be restarted by supervisord
+    COMING = auto()  # STARTING, or about to be started by supervisord
+    LOOPING = auto()  # BACKOFF: it has died while starting, and supervisord will try again
     UP = auto()  # RUNNING, or a job that has done its work
 
 
@@ -49,6 +50,7 @@ TABLE: Mapping[Stage, Mapping[Phase, Do]] = {
         Phase.DOWN: Do.START,
         Phase.DIED: Do.START,
         Phase.COMING: Do.WAIT,  # somebody was faster; its start is known only when it is up
+        Phase.LOOPING: Do.STOP,
         Phase.UP: Do.VERIFY,
     },
     Stage.STARTING: {
@@ -59,6 +61,7 @@ TABLE: Mapping[Stage, Mapping[Phase, Do]] = {
         Phase.DOWN: Do.START,
         Phase.DIED: Do.FAIL,
         Phase.COMING: Do.WAIT,
+        Phase.LOOPING: Do.VERIFY,
         Phase.UP: Do.VERIFY,
     },
     Stage.VERIFYING: {
@@ -69,6 +72,7 @@ TABLE: Mapping[Stage, Mapping[Phase, Do]] = {
         Phase.DOWN: Do.FAIL,
         Phase.DIED: Do.FAIL,
         Phase.COMING: Do.VERIFY,
+        Phase.LOOPING: Do.VERIFY,
         Phase.UP: Do.VERIFY,
     },
 }
@@ -87,8 +91,10 @@ def phase(attempt: Attempt, patient: Patient) -> Phase:
         if not _began_since(attempt, patient):
             return Phase.DOWN
         return Phase.UP if patient.is_done else Phase.DIED
+    if process.state is ProcessState.BACKOFF:
+        return Phase.LOOPING
     if attempt.stage is Stage.STOPPING and process.pid == attempt.pid:
-        return Phase.SAME  # pid 0 is BACKOFF: no process, but a start to be called off
+        return Phase.SAME
     return Phase.UP if process.state is ProcessState.RUNNING else Phase.COMING
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from supervisor_healer.core.budget import half_used, room_at
 from supervisor_healer.core.explanation import evidence
-from supervisor_healer.core.model import Health, Intensity, Mode, Now
-from supervisor_healer.core.patient import DOWN_STATES, Patient
+from supervisor_healer.core.model import Health, Intensity, Mode, Now, ProcessState
+from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration, until
@@ -118,8 +118,11 @@ class Triage:
         if not operator and (refusal := self._by_budget(patient, now)) is not None:
             return refusal
         process = patient.process
-        if process is not None and process.state in DOWN_STATES and process.restarts_itself:
-            return Refusal("supervisord is about to start it again itself", passes=True)
+        assert process is not None
+        if process.restarts_itself and (process.state is not ProcessState.BACKOFF or not operator):
+            return Refusal(f"process {process.state}: supervisord starts it again itself", passes=True)
+        if process.state is ProcessState.STARTING:
+            return Refusal("supervisord has just started it", passes=True)
         if other := self._relative_under_way(name):
             self._held_up[other].add(name)
             return Refusal(f"{other} is being restarted", passes=True)

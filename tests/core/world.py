@@ -691,7 +691,10 @@ class World:
         self._check_order(decision)
         if isinstance(decision, Stop):
             up = program.state in (ProcessState.RUNNING, ProcessState.STARTING)
-            if decision.pid <= 0:
+            if program.state is ProcessState.BACKOFF and decision.pid == 0:
+                self._in_hand.add(name)
+                self._stop(name)
+            elif decision.pid <= 0:
                 self.tell_healer(OrderFailed(name, "no pid was given"))
             elif up and program.pid == decision.pid:
                 self._check_gate(name)

@@ -44,6 +44,7 @@ class WireFile(TypedDict):
     max_age: float  # 0.0: none
     grace: float
     producer: str  # a worker's name, several joined by ", ", or '' for outside
+    note: str  # what a judgement adds: `work pending for ...`, `not required`, why it cannot be read
 
 
 class WireHeal(TypedDict):
@@ -55,7 +56,11 @@ class WireHeal(TypedDict):
 
 
 class WireWorker(TypedDict):
-    """What the listener publishes of one worker. `address` is supervisord's ``group:name``, '' if there is none."""
+    """What the listener publishes of one worker. `address` is supervisord's ``group:name``, '' if there is none.
+
+    `explanation` (verdict, rule, process), a line for each file, and `outlook` (chain, budget, what is next) together
+    are what `explain` prints; the files' lines are made when it is read, since healthy files move all the time.
+    """
 
     name: str
     address: str
@@ -71,6 +76,7 @@ class WireWorker(TypedDict):
     next_attempt_mono: float  # 0.0: none
     last_heal: WireHeal
     explanation: list[str]
+    outlook: list[str]
 
 
 class WireNote(TypedDict):

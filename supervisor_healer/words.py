@@ -49,6 +49,20 @@ def clean_but_tokens(text: str) -> str:
     return _CONTROL_BUT_TOKENS.sub("?", text)
 
 
+def file_line(
+    kind: str, path: str, freshness: str, aged: float | None, max_age: float, grace: float, source: str, note: str
+) -> str:
+    """One file in an explanation; `aged` is the mono moment its age counts from, `max_age` 0.0 none, in seconds.
+
+    >>> file_line("input", "a.jsonl", "fresh", None, 300, 150, "from wa", "")
+    'input: a.jsonl fresh (max 5m + 2m30s grace), from wa'
+    """
+    parts = [f"{kind}: {path} {freshness}" + ("" if aged is None else f", {ago(aged)} old")]
+    if max_age:
+        parts[0] += f" (max {duration(max_age)} + {duration(grace)} grace)"
+    return ", ".join([*parts, *filter(None, (source, note))])
+
+
 def duration(seconds: float) -> str:
     """`seconds` in the two largest units that still matter: 0.4s, 45s, 2m30s, 41h, 9d.
 

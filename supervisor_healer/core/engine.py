@@ -146,14 +146,20 @@ class Engine:
         if not same_boot:
             shift = 0.0 if before is None else now.mono - max(0.0, now.wall - before.wall) - before.mono
         for name, memory in memories.get("worker", {}).items():
-            self._restore_worker(name, memory, shift, now)
+            try:
+                self._restore_worker(name, memory, shift, now)
+            except MISSHAPEN as error:
+                self._pass_over(name, error, now)
         if same_boot:
             for path, memory in memories.get("file", {}).items():
                 if path in self._ward.tracks and memory:
                     self._ward.tracks[path].recall(memory)
             self._clock.last = before
-        host = memories.get("host", {}).get("", {}).get("restarts", [])
-        self._triage.host.restarts = [min(moment + (shift or 0.0), now.mono) for moment in host]
+        try:
+            host = memories.get("host", {}).get("", {}).get("restarts", [])
+            self._triage.host.restarts = [min(moment + (shift or 0.0), now.mono) for moment in host]
+        except MISSHAPEN as error:
+            self._pass_over("", error, now)
 
     def _restore_worker(self, name: str, data: Mapping[str, Any], shift: float | None, now: Now) -> None:
         memory = Memory.from_json(data, now.mono, shift)
@@ -163,6 +169,17 @@ class Engine:
             self._ward.in_treatment.add(name)
             said = f"a restart that a former healer began ({memory.attempt.stage.value}) is completed"
             self._record.note(name, "completed", f"{said}: {memory.attempt.reason}")
+
+    def _pass_over(self, name: str, error: Exception, now: Now) -> None:
+        """A memory that another version of the healer wrote, say: no reason not to come up, but to be careful."""
+        if name and name not in self._ward.patients:
+            return
+        if name:
+            self._triage.restrict_worker(name, now)
+        else:
+            self._triage.restrict_host(now)
+        said = f"what was remembered of it cannot be read ({type(error).__name__}: {error})"
+        self._record.note(name, "journal", f"{said}: restarts are limited as if half of its budget were used up")
 
     def restrict(self, now: Now, why: str) -> None:
         """The past is lost (no journal): act as if half of every budget were used up."""

@@ -60,7 +60,7 @@ def explain(ward: Ward, name: str, now: Now, refusal: str = "", next_attempt: fl
     patient, judged, state = ward.patients[name], ward.judged(name), ward.state(name)
     causes = ward.causes(name) if judged.state in (Health.BLOCKED, Health.DOWN) else Causes()
     grounds = Grounds(patient, judged, state, causes, refusal)
-    reason, next_step = _reason(grounds, ward), _next_step(grounds)
+    reason = _reason(grounds, ward)
     outputs = tuple(_file(ward, view.path, view.standing.freshness, _pending(view)) for view in judged.outputs)
     inputs = tuple(_file(ward, view.item.path, view.standing.freshness, _gate(view)) for view in judged.inputs)
     incident = patient.memory.budget.incident
@@ -78,8 +78,8 @@ def explain(ward: Ward, name: str, now: Now, refusal: str = "", next_attempt: fl
         budget_left=patient.memory.budget.left(now.mono, patient.spec.restarts),
         next_attempt=next_attempt,
         last_heal=patient.memory.last_heal,
-        evidence=tuple(map(clean_but_tokens, _evidence(grounds, ward, reason, next_step, outputs, inputs, now))),
-        next_step=clean_but_tokens(next_step),
+        grounds=tuple(map(clean_but_tokens, (f"{state}: {reason}", f"rule: {RULES[state]}", _process(patient)))),
+        outlook=tuple(map(clean_but_tokens, _outlook(grounds, ward, now))),
     )
 
 
@@ -88,19 +88,10 @@ def evidence(ward: Ward, name: str, now: Now) -> tuple[str, ...]:
     return explain(ward, name, now).evidence
 
 
-def _evidence(
-    grounds: Grounds,
-    ward: Ward,
-    reason: str,
-    next_step: str,
-    outputs: tuple[FileVerdict, ...],
-    inputs: tuple[FileVerdict, ...],
-    now: Now,
-) -> list[str]:
+def _outlook(grounds: Grounds, ward: Ward, now: Now) -> list[str]:
+    """The chain to the root, what is used up, and what happens next."""
     spec, memory = grounds.patient.spec, grounds.patient.memory
-    lines = [f"{grounds.state}: {reason}", f"rule: {RULES[grounds.state]}", _process(grounds.patient)]
-    lines += [_line("output", verdict, ward) for verdict in outputs]
-    lines += [_line("input", verdict, ward) for verdict in inputs]
+    lines = []
     if grounds.causes.trail:
         lines.append("chain: " + _chain(grounds.causes.trail, ward))
     incident = memory.budget.incident
@@ -113,7 +104,7 @@ def _evidence(
     lines.append(f"budget: {left} of {spec.restarts.max} restarts left in {duration(spec.restarts.within)}")
     if memory.last_heal.outcome:
         lines.append(f"last attempt: {memory.last_heal.outcome}: {memory.last_heal.reason}")
-    lines.append(f"next: {next_step}")
+    lines.append(f"next: {_next_step(grounds)}")
     return lines
 
 
@@ -200,16 +191,8 @@ def _gate(view: InputView) -> str:
 def _file(ward: Ward, path: str, freshness: Freshness, note: str) -> FileVerdict:
     track = ward.tracks[path]
     producer = ", ".join(ward.pipeline.producers[path])
+    note = ", ".join(filter(None, (note, track.problem)))
     return FileVerdict(path, freshness, track.aged_from, track.spec.max_age, track.spec.grace, producer, note)
-
-
-def _line(kind: str, verdict: FileVerdict, ward: Ward) -> str:
-    age = "" if verdict.aged_from is None else f", {ago(verdict.aged_from)} old"
-    limit = "" if verdict.max_age is None else f" (max {duration(verdict.max_age)} + {duration(verdict.grace)} grace)"
-    source = "" if kind == "output" else f", from {verdict.producer or 'outside'}"
-    note = f", {verdict.note}" if verdict.note else ""
-    problem = ward.tracks[verdict.path].problem
-    return f"{kind}: {verdict.path} {verdict.freshness}{age}{limit}{source}{note}" + (f", {problem}" if problem else "")
 
 
 def _chain(trail: tuple[str, ...], ward: Ward) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from supervisor_healer import words
+
 # --- words ---------------------------------------------------------------------------------------------------
 
 
@@ -345,6 +347,8 @@ class LastHeal:
 class Verdict:
     """What is concluded about one worker, and why: `reason` for a status line, `evidence` for `explain`.
 
+    The evidence is `grounds` (verdict, rule, process), a line for each file, and `outlook` (chain, budget, what is next).
+
     `next_attempt` is a mono moment, None when no attempt is being waited for. Texts hold moments as tokens
     (see `words`), so that a verdict stays equal while nothing but time has changed.
     """
@@ -362,5 +366,20 @@ class Verdict:
     budget_left: int = 0
     next_attempt: float | None = None
     last_heal: LastHeal = LastHeal()
-    evidence: tuple[str, ...] = ()
-    next_step: str = ""
+    grounds: tuple[str, ...] = ()
+    outlook: tuple[str, ...] = ()
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """All that led to it, line by line."""
+        outputs = (file_line("output", one, "") for one in self.outputs)
+        inputs = (file_line("input", one, f"from {one.producer or 'outside'}") for one in self.inputs)
+        return (*self.grounds, *outputs, *inputs, *self.outlook)
+
+
+def file_line(kind: str, one: FileVerdict, source: str) -> str:
+    """One file of a verdict in words."""
+    line = words.file_line(
+        kind, one.path, one.freshness.value, one.aged_from, one.max_age or 0.0, one.grace, source, one.note
+    )
+    return words.clean_but_tokens(line)

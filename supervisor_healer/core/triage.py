@@ -62,10 +62,19 @@ class Triage:
 
     def restrict(self, now: Now) -> None:
         """The past is lost: act as if half of every budget were used up."""
-        for name, patient in self._ward.patients.items():
-            budget = patient.memory.budget
-            budget.restarts = half_used(budget.restarts, now.mono, patient.spec.restarts)
-            self._record.worker_changed(name)
+        for name in self._ward.patients:
+            self.restrict_worker(name, now)
+        self.restrict_host(now)
+
+    def restrict_worker(self, name: str, now: Now) -> None:
+        """The past of one worker is lost: act as if half of its budget were used up."""
+        patient = self._ward.patients[name]
+        budget = patient.memory.budget
+        budget.restarts = half_used(budget.restarts, now.mono, patient.spec.restarts)
+        self._record.worker_changed(name)
+
+    def restrict_host(self, now: Now) -> None:
+        """The past of all workers together is lost: act as if half of their common budget were used up."""
         self.host.restarts = half_used(self.host.restarts, now.mono, self.overall)
         self._record.host_changed()
 

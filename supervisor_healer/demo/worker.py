@@ -33,16 +33,18 @@ def run(
     """
     parser = argparse.ArgumentParser(prog=name, description=f"The worker {name} of the demonstration pipeline.")
     parser.add_argument("--dir", type=Path, default=Path(), help="the run folder (default: the current one)")
-    folder: Path = parser.parse_args(argv).dir
+    parser.add_argument("--load", type=float, default=load_for, help="seconds until it is ready (default: %(default)s)")
+    options = parser.parse_args(argv)
+    folder: Path = options.dir
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
 
     print(f"{name}: started, pid {os.getpid()}", flush=True)
-    if load_for:
-        print(f"{name}: loading its model, {load_for:g} s", flush=True)
-        stop.wait(load_for)
+    if options.load:
+        print(f"{name}: loading its model, {options.load:g} s", flush=True)
+        stop.wait(options.load)
     flag = folder / "hang" / name
     hung = False
     with start(folder) as step:

@@ -94,7 +94,7 @@ class Publisher:
             verdict = engine.verdicts.get(name)
             if self._sent.get(name) != (None if verdict is None else _signature(verdict)):
                 self._changed[name] = None
-            elif verdict is not None and self._shown.get(name) != verdict.evidence:
+            elif verdict is not None and self._shown.get(name) != _remarks(verdict):
                 self._refresh[name] = None
 
     def pieces(self, engine: Engine | None, *, beat: bool) -> Iterable[Publication]:
@@ -131,7 +131,7 @@ class Publisher:
             self._full = False
             for name in piece:
                 self._sent[name] = _signature(verdicts[name])
-                self._shown[name] = verdicts[name].evidence
+                self._shown[name] = _remarks(verdicts[name])
             for name in (*piece, *publication["gone"]):
                 self._changed.pop(name, None)
                 self._refresh.pop(name, None)
@@ -181,6 +181,11 @@ def _signature(verdict: Verdict) -> tuple[object, ...]:
     )
 
 
+def _remarks(verdict: Verdict) -> tuple[str, ...]:
+    """The texts around a verdict, which may change while it stands; the ages of its files go their own way."""
+    return (*verdict.grounds, *verdict.outlook, *(one.note for one in (*verdict.outputs, *verdict.inputs)))
+
+
 def wire_worker(verdict: Verdict) -> WireWorker:
     """A verdict as it is published."""
     return {
@@ -201,7 +206,8 @@ def wire_worker(verdict: Verdict) -> WireWorker:
             "outcome": verdict.last_heal.outcome,
             "reason": clean_but_tokens(verdict.last_heal.reason),
         },
-        "explanation": list(verdict.evidence),
+        "explanation": list(verdict.grounds),
+        "outlook": list(verdict.outlook),
     }
 
 
@@ -213,4 +219,5 @@ def _wire_file(one: FileVerdict) -> WireFile:
         "max_age": one.max_age or 0.0,
         "grace": one.grace if one.max_age is not None else 0.0,
         "producer": one.producer,
+        "note": clean_but_tokens(one.note),
     }

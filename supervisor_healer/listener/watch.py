@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import random
 import time
@@ -37,6 +38,7 @@ from supervisor_healer.words import render
 FIRST_FOLLOW, LONGEST_FOLLOW = 0.005, 0.5  # seconds between two looks at a process that is being stopped or started
 TABLE_SHARE = 20  # the process table is read so seldom that it takes no more than a twentieth of the time,
 TABLE_SHARE_UNDER_WAY = 4  # ... or a quarter while a stop or start is under way
+GLANCES_A_BEAT = 1000  # files, some 5 us each
 RETRY_UNREACHABLE = 1.0
 RETRY_JOURNAL = 60.0
 UNREACHABLE_SAID_AGAIN = 60.0
@@ -222,6 +224,8 @@ class Watch:
     def _decide(self, now: Now) -> None:
         while paths := self.engine.wanted(now):
             self.engine.see(probes.look(self._architecture.root, paths), now)
+        if now.mono >= self._next_heartbeat:
+            self._glance(now)
         decisions = self.engine.decide(now)
         self._record(decisions, now)
         for decision in decisions:
@@ -232,6 +236,16 @@ class Watch:
         for decision in decisions:
             if isinstance(decision, Stop | Start):
                 self._carry_out(decision, now)
+
+    def _glance(self, now: Now) -> None:
+        """No decision needs these looks: they keep true, to a heartbeat, the ages that people read."""
+        tracks = self.engine.tracks
+        looked = {
+            path: track.looked.mono for path, track in tracks.items() if track.looked and not track.spec.is_pattern
+        }
+        old = [path for path, moment in looked.items() if now.mono - moment >= HEARTBEAT / 2]
+        paths = heapq.nsmallest(GLANCES_A_BEAT, old, key=looked.__getitem__)
+        self.engine.see(probes.look(self._architecture.root, paths), now)
 
     def _record(self, decisions: Sequence[Decision], now: Now) -> None:
         """Log, and write to the journal before anything is done."""

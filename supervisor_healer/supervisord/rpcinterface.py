@@ -83,7 +83,7 @@ class HealerNamespaceRPCInterface:
         @param string name    The name of the worker (or supervisord's 'group:name')
         @return array result  An array of lines of text
         """
-        return structs.explanation(self._worker(name), self._state.attendance)
+        return structs.explanation(self._worker(name), self._state.published, self._state.attendance)
 
     @remote
     def getHistory(self, name: str, limit: int) -> list[dict[str, Any]]:

@@ -69,11 +69,19 @@ def verdict(wire: WireWorker, attendance: Attendance, now: float) -> tuple[str, 
     return "unknown", f"{trouble}; last verdict: {last}", attendance.since()
 
 
-def explanation(wire: WireWorker, attendance: Attendance) -> list[str]:
+def explanation(wire: WireWorker, published: Published, attendance: Attendance) -> list[str]:
     """The lines of `explain`; without a listener that runs they are old, and the first line says so."""
     now = time.monotonic()
     trouble = attendance.trouble()
-    lines = [rendered(line, now) for line in wire["explanation"]]
+
+    def file_line(kind: str, file: WireFile, source: str) -> str:
+        aged = published.aged_mono(wire["name"], file) or None
+        limits = file["max_age"], file["grace"]
+        return words.file_line(kind, file["path"], file["freshness"], aged, *limits, source, file["note"])
+
+    outputs = [file_line("output", file, "") for file in wire["outputs"]]
+    inputs = [file_line("input", file, f"from {file['producer'] or 'outside'}") for file in wire["inputs"]]
+    lines = [rendered(line, now) for line in (*wire["explanation"], *outputs, *inputs, *wire["outlook"])]
     return [f"{trouble}; what follows is its last verdict", *lines] if trouble else lines
 
 

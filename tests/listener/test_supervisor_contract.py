@@ -159,7 +159,7 @@ def worker(name: str) -> dict[str, object]:
     return {
         "name": name, "address": f"{name}:{name}", "state": "healthy", "since": 1.0, "reason": "", "critical": False,
         "inputs": [], "outputs": [], "blocked_by": [], "attempts": 0, "budget_left": 6, "next_attempt_mono": 0.0,
-        "last_heal": {"at": 0.0, "outcome": "", "reason": ""}, "explanation": [],
+        "last_heal": {"at": 0.0, "outcome": "", "reason": ""}, "explanation": [], "outlook": [],
     }  # fmt: skip
 
 

@@ -339,6 +339,7 @@ def file(path: str, freshness: str = "fresh", age: float = 1.0, producer: str = 
         "max_age": 300.0,
         "grace": 150.0,
         "producer": producer,
+        "note": "",
     }
 
 
@@ -358,6 +359,7 @@ def worker(name: str, state: str = "healthy", reason: str = "", **changes: Any) 
         "next_attempt_mono": 0.0,
         "last_heal": {"at": 0.0, "outcome": "", "reason": ""},
         "explanation": [f"{name} is {state}"],
+        "outlook": ["next: nothing"],
         **changes,
     }
 

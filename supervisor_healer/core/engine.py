@@ -50,6 +50,7 @@ from supervisor_healer.core.triage import Triage
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration
 
+MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)  # what a memory of another shape raises
 LEAVER_PATIENCE = 1.0  # seconds between two looks at a process that has left the architecture while under way
 
 

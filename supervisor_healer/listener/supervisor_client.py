@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_typ
 
 from supervisor_healer.core.model import Process, ProcessState
 from supervisor_healer.errors import ProtocolError
-from supervisor_healer.listener.events import ProcessStateChanged
 from supervisor_healer.listener.rpc import TIMEOUT, Channel, RefusedError
 from supervisor_healer.protocol import (
     Order,
@@ -172,33 +171,6 @@ def row_to_process(row: ProcessRow) -> Process:
         restarts_itself=_restarts_itself(state, row["autorestart"], as_expected),
         by_operator=row["by_operator"],
         exited_well=exited and as_expected,
-    )
-
-
-def changed(
-    process: Process | None, event: ProcessStateChanged, autorestart: str, wall: float, *, by_operator: bool = False
-) -> Process:
-    """`process` (None: not known so far) after `event`, which arrived at the wall time `wall`.
-
-    `autorestart` is the program's (always, unexpected or never). `by_operator` is the caller's judgement of a
-    STOPPING or STOPPED: only he knows whether the stop was his own; for every other state it is False.
-
-    The start is the arrival of STARTING (supervisord notes its own at the same moment), and the pid is known from
-    RUNNING on: Supervisor tells of STARTING before it forks.
-    """
-    state = _state(event.state)
-    start = process.start if process is not None else 0.0
-    if state is ProcessState.STARTING or (state is ProcessState.RUNNING and not start):
-        start = wall
-    lives = state in {ProcessState.RUNNING, ProcessState.STOPPING}
-    return Process(
-        address=event.address,
-        state=state,
-        pid=event.pid if lives else 0,
-        start=start,
-        restarts_itself=_restarts_itself(state, autorestart, event.expected),
-        by_operator=by_operator and state in {ProcessState.STOPPING, ProcessState.STOPPED},
-        exited_well=state is ProcessState.EXITED and event.expected,
     )
 
 

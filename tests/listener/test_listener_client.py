@@ -22,9 +22,8 @@ from real_supervisor import PLAIN_RPC, RealSupervisor, program, until
 from supervisor_healer import protocol
 from supervisor_healer.core.model import Process, ProcessState
 from supervisor_healer.errors import ProtocolError, UnreachableError
-from supervisor_healer.listener.events import ProcessStateChanged
 from supervisor_healer.listener.rpc import RefusedError, ShuttingDownError
-from supervisor_healer.listener.supervisor_client import Sighting, SupervisorClient, changed, row_to_process
+from supervisor_healer.listener.supervisor_client import Sighting, SupervisorClient, row_to_process
 
 # --- a supervisord that does as it is told --------------------------------------------------------------------
 
@@ -445,40 +444,3 @@ def test_real_end() -> None:
 def test_row_to_process(row: dict[str, Any], expected: dict[str, Any]) -> None:
     found = row_to_process({**ROW, **row})  # type: ignore[typeddict-item]
     assert found == Process(**{"address": "g:w", "state": ProcessState.RUNNING, "pid": 7, "start": 1.5, **expected})
-
-
-S = ProcessState
-OLD = Process("g:w", S.RUNNING, pid=7, start=50.0, by_operator=True, exited_well=True)
-
-
-@pytest.mark.parametrize(
-    ("before", "event", "autorestart", "expected"),
-    [
-        (OLD, ("STARTING", 0, True), "never", Process("g:w", S.STARTING, start=99.0)),
-        (None, ("STARTING", 0, True), "never", Process("g:w", S.STARTING, start=99.0)),
-        (OLD, ("RUNNING", 8, True), "always", Process("g:w", S.RUNNING, pid=8, start=50.0)),
-        (None, ("RUNNING", 8, True), "always", Process("g:w", S.RUNNING, pid=8, start=99.0)),
-        (OLD, ("STOPPING", 7, True), "always", Process("g:w", S.STOPPING, pid=7, start=50.0, by_operator=True)),
-        (OLD, ("STOPPED", 7, True), "always", Process("g:w", S.STOPPED, start=50.0, by_operator=True)),
-        (OLD, ("BACKOFF", 0, True), "never", Process("g:w", S.BACKOFF, start=50.0, restarts_itself=True)),
-        (OLD, ("FATAL", 0, True), "always", Process("g:w", S.FATAL, start=50.0)),
-        (OLD, ("EXITED", 7, True), "never", Process("g:w", S.EXITED, start=50.0, exited_well=True)),
-        (OLD, ("EXITED", 7, True), "unexpected", Process("g:w", S.EXITED, start=50.0, exited_well=True)),
-        (OLD, ("EXITED", 7, False), "unexpected", Process("g:w", S.EXITED, start=50.0, restarts_itself=True)),
-        (
-            OLD,
-            ("EXITED", 7, True),
-            "always",
-            Process("g:w", S.EXITED, start=50.0, exited_well=True, restarts_itself=True),
-        ),
-        (OLD, ("EXITED", 7, False), "never", Process("g:w", S.EXITED, start=50.0)),
-        (OLD, ("UNKNOWN", 0, True), "never", Process("g:w", S.UNKNOWN, start=50.0)),
-        (None, ("STOPPED", 7, True), "never", Process("g:w", S.STOPPED, by_operator=True)),
-    ],
-)
-def test_changed(before: Process | None, event: tuple[str, int, bool], autorestart: str, expected: Process) -> None:
-    state, pid, as_expected = event
-    said = ProcessStateChanged("g", "w", state, "X", pid, as_expected)
-    assert changed(before, said, autorestart, 99.0, by_operator=True) == expected
-    ours_to_blame = changed(before, said, autorestart, 99.0)
-    assert not ours_to_blame.by_operator

@@ -1,4 +1,4 @@
-"""The turn of the listener: real files, a real journal, and the fake Supervisor that the contract suite keeps honest."""
+"""The turn of the listener: real files and journal, over the fake Supervisor that a contract suite keeps honest."""
 
 from __future__ import annotations
 

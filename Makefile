@@ -28,7 +28,7 @@ stop: $(VENV)/.installed
 	$(BIN)/supervisor-healer demo --stop
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

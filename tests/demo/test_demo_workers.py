@@ -38,7 +38,7 @@ class Pipeline:
             self.start(name)
 
     def start(self, name: str) -> None:
-        command = [sys.executable, "-m", f"supervisor_healer.demo.{name}", "--dir", str(self.folder)]
+        command = [sys.executable, "-m", f"supervisor_healer.demo.{name}", "--dir", str(self.folder), "--load", "0"]
         with (self.folder / "console" / f"{name}.log").open("ab") as console:
             self.processes[name] = subprocess.Popen(
                 command, cwd=checkout.find().root, stdout=console, stderr=subprocess.STDOUT

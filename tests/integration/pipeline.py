@@ -190,6 +190,11 @@ class Site:
         document = {"version": 1, "workers": entries, **self.architecture, "defaults": self.defaults}
         self.write("architecture.yaml", yaml.safe_dump(document, sort_keys=False))
 
+    def add_conf(self, text: str) -> None:
+        """Further sections of supervisord.conf."""
+        self._extra += text
+        self.write_conf()
+
     def write_conf(self) -> None:
         auth = f"username=u\npassword={self.password}\n" if self.password else ""
         servers = f"[unix_http_server]\nfile=%(here)s/s.sock\n{auth}{self._socket}"
@@ -415,6 +420,10 @@ class Site:
         os.kill(pid, signal.SIGKILL)
         until(lambda: pid not in self.processes(), "the healer is dead")
         return pid
+
+    def hup(self) -> None:
+        """Tell the listener to read its architecture again."""
+        self.rpc.supervisor.signalProcess("healer", "HUP")
 
     def until_healer(self, *, other_than: int = 0) -> None:
         """Wait until a listener (another than this pid) is at work and has judged every worker."""

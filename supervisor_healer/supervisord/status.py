@@ -29,7 +29,7 @@ def remark(state: State, address: str) -> str:
     if worker["state"] in UNREMARKABLE:
         return ""
     name, reason, _ = structs.verdict(worker, state.attendance, time.monotonic())
-    text = f"; {reason}" if reason.startswith(name) else f"; {name}: {reason}" if reason else f"; {name}"
+    text = f"; {reason}" if reason.startswith(f"{name} ") else f"; {name}: {reason}" if reason else f"; {name}"
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 3] + "..."
 
 

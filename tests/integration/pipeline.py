@@ -33,7 +33,8 @@ PATIENCE = 40.0  # seconds until a condition counts as never met; a busy machine
 STAGE = """
 import os, signal, sys, time
 
-name, sinks, sources = os.environ["SUPERVISOR_PROCESS_NAME"], sys.argv[1].split(), sys.argv[2].split()
+name = os.environ["SUPERVISOR_PROCESS_NAME"]
+sinks, sources = (paths.replace("@", name).split() for paths in sys.argv[1:])
 flag = lambda what: os.path.exists(f"{name}.{what}")
 
 def stop(*_):
@@ -111,7 +112,8 @@ class Worker:
         return (self.writes or f"{self.name}.jsonl").split()
 
     def section(self) -> str:
-        command = f"{sys.executable} -S -E %(here)s/stage.py '{' '.join(self.outputs)}' '{self.reads}'"
+        files = [paths.replace("%(process_name)s", "@") for paths in (" ".join(self.outputs), self.reads)]
+        command = f"{sys.executable} -S -E %(here)s/stage.py '{files[0]}' '{files[1]}'"
         options = {"command": command, "directory": "%(here)s", "startsecs": 0, "stopwaitsecs": 60, **self.options}
         return section(f"program:{self.name}", options)
 
@@ -368,10 +370,10 @@ class Site:
     def set(self, name: str, flag: str, value: str = "") -> None:
         """Tell a worker: mute (write nothing, whatever process it is), slow (not to stop while this is set), fail (exit
         at start), exit (exit now, with the code `value`)."""
-        self.write(f"{name}.{flag}", value)
+        self.write(f"{_process(name)}.{flag}", value)
 
     def clear(self, name: str, flag: str) -> None:
-        (self.folder / f"{name}.{flag}").unlink()
+        (self.folder / f"{_process(name)}.{flag}").unlink()
 
     def hang(self, *names: str) -> None:
         """Let the process that runs now stay alive and write nothing; its successor will be well."""
@@ -387,7 +389,7 @@ class Site:
         """Wait until its process runs its own program, with its own signal handlers."""
 
         def up() -> bool:
-            return (self.folder / f"{name}.up.{self.pid(name)}").exists()
+            return (self.folder / f"{_process(name)}.up.{self.pid(name)}").exists()
 
         until(up, f"{name} is up")
 
@@ -433,6 +435,11 @@ class Site:
             return bool(listener["state"] == "running" and listener["loaded"] and listener["pid"] != other_than)
 
         until(there, "a healer is at work")
+
+
+def _process(name: str) -> str:
+    """The process' own name in `name` or ``group:name``."""
+    return name.rpartition(":")[2]
 
 
 class _Transport(supervisor.xmlrpc.SupervisorTransport):  # type: ignore[misc]

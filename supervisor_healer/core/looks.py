@@ -72,9 +72,10 @@ class Looks:
             self._files_due.discard(path)
             self._files.set(path, self._file_due(path, now))
         if moved:
-            for reader in self._ward.pipeline.readers.get(path, ()):
-                if self._ward.state(reader) not in (Health.HEALTHY, Health.STOPPED):
-                    self._ward.call([reader])
+            pipeline = self._ward.pipeline
+            for name in (*pipeline.producers[path], *pipeline.readers.get(path, ())):
+                if self._ward.state(name) not in (Health.HEALTHY, Health.STOPPED):
+                    self._ward.call([name])
 
     def _needs(self, patient: Patient, now: Now) -> Iterator[str]:
         """Outputs always; inputs as soon as a decision may rest on them; and who keeps an input fresh by being idle."""
@@ -152,9 +153,12 @@ class Looks:
             return
         for view in self._ward.judged(patient.spec.name).outputs:
             track = self._ward.tracks[view.path]
-            if view.pending is None and track.spec.max_age is not None:
+            if track.spec.max_age is not None:
                 first = track.moved_mono + min(track.spec.grace, track.spec.max_age)
-                yield first if now.mono < first else now.mono + track.spec.max_age / PENDING_SHARE
+                if now.mono < first:
+                    yield first
+                elif view.pending is None:
+                    yield now.mono + track.spec.max_age / PENDING_SHARE
 
 
 def _poll(awaited: float) -> float:

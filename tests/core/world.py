@@ -655,7 +655,7 @@ class World:
             self._note_transition(name)
         self.wake = engine.next_wake()
         if self.eager:
-            self.wake = min(self.wake, (self.mono // self.eager + 1) * self.eager)
+            self.wake = min(self.wake, (int(self.mono / self.eager + 1e-6) + 1) * self.eager)
 
     def _note_transition(self, name: str) -> None:
         state = str(self.state(name))

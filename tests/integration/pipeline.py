@@ -294,13 +294,11 @@ class Site:
 
     def ctl(self, *args: str) -> subprocess.CompletedProcess[str]:
         """`supervisorctl` with these arguments."""
-        return subprocess.run(
-            [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.folder / "supervisord.conf"), *args],
-            capture_output=True,
-            text=True,
-            timeout=2 * PATIENCE,
-            check=False,
-        )
+        return _run("supervisor.supervisorctl", "-c", str(self.folder / "supervisord.conf"), *args)
+
+    def healer_command(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """`supervisor-healer` with these arguments."""
+        return _run("supervisor_healer.cli", *args)
 
     # --- what is true ------------------------------------------------------------------------------------------
 
@@ -435,6 +433,12 @@ class Site:
             return bool(listener["state"] == "running" and listener["loaded"] and listener["pid"] != other_than)
 
         until(there, "a healer is at work")
+
+
+def _run(module: str, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *args], capture_output=True, text=True, timeout=2 * PATIENCE, check=False
+    )
 
 
 def _process(name: str) -> str:

@@ -99,6 +99,22 @@ def test_killed_while_its_worker_is_stopping() -> None:
         assert "stopping" in site.read("healer.err")
 
 
+def test_told_to_stop_in_the_middle_it_goes_on_when_it_is_back() -> None:
+    with Site(chain("wa", "wb")) as site:
+        site.until_healthy()
+        site.set("wb", "slow")
+        site.hang("wb")
+        site.until_statename("wb", "STOPPING")
+        site.rpc.supervisor.stopProcess("healer")
+        assert "exit status 0" in site.read("supervisord.log").rpartition("stopped: healer")[2].partition("\n")[0]
+        site.clear("wb", "slow")
+        site.until_statename("wb", "STOPPED")
+        site.rpc.supervisor.startProcess("healer")
+        site.until_heal("wb")
+        site.until_healthy()
+        assert site.starts() == {"wa": 1, "wb": 2}
+
+
 def test_killed_between_stop_and_start() -> None:
     with Site(chain("wa", "wb"), healer=NO_AUTORESTART) as site:
         site.until_healthy()

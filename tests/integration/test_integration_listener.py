@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 import xmlrpc.client
 from pathlib import Path
 
@@ -37,7 +38,15 @@ def test_with_a_password(inet: bool) -> None:
         site.until_healthy()
         assert site.starts() == {"wa": 1, "wb": 2}
         assert site.ctl("health").returncode == 0
+        by_conf = site.healer_command("health", "-c", str(site.folder / "supervisord.conf"))
+        assert by_conf.returncode == 0, by_conf.stdout + by_conf.stderr
         if inet:
+            url = f"http://127.0.0.1:{port}"
+            by_url = site.healer_command("heal", "wb", "-s", url, "-u", "u", "-p", PASSWORD)
+            assert by_url.returncode == 0, by_url.stdout + by_url.stderr
+            denied = site.healer_command("health", "-s", url)
+            assert denied.returncode == 3
+            assert "requires authentication" in denied.stderr
             server = site.server_at(f"http://127.0.0.1:{port}")
             assert {one["state"] for one in server.healer.getAllWorkerHealth()} == {"healthy"}
             assert server.healer.getListenerState()["state"] == "running"
@@ -220,6 +229,19 @@ def test_a_journal_that_is_removed_is_begun_again() -> None:
         assert site.health("wb")["attempts"] == 1
 
 
+def test_a_journal_that_cannot_be_written_is_told_and_limits_the_restarts() -> None:
+    site = Site([Worker("wa", options={"autorestart": "false"})], defaults={"restarts": {"max": 2, "within": "1h"}})
+    (site.folder / "healer.sqlite3").mkdir()
+    with site:
+        site.until_healthy()
+        assert any("healer.sqlite3" in warning for warning in site.listener()["warnings"])
+        site.set("wa", "exit", "1")
+        site.until_heal("wa")
+        site.set("wa", "exit", "1")
+        site.until_state("wa", "quarantined")
+        assert site.starts() == {"wa": 2}
+
+
 def test_a_second_healer_on_the_same_journal_acts_on_nothing_and_says_so() -> None:
     site = Site(chain("wa", "wb"))
     second = site.read("supervisord.conf").partition("[eventlistener:healer]")[2].partition("[")[0]
@@ -259,6 +281,29 @@ def test_lost_events_are_made_up_for() -> None:
         site.until_healthy()
         assert "overflowed, discarding event" in site.read("supervisord.log")
         assert site.starts() == {"wa": 2}
+
+
+def test_after_it_was_asleep_it_counts_anew_and_convicts_nobody() -> None:
+    """As after a suspended host; it would take 15 s, but for this one."""
+    sleepy = (
+        "import sys; from supervisor_healer.core import clock; clock.MAY_OVERSLEEP = 2.0; "
+        "from supervisor_healer.listener.main import run; sys.exit(run(sys.argv[1]))"
+    )
+    command = f"{sys.executable} -c '{sleepy}' %(here)s/architecture.yaml"
+    with Site(chain("wa", "wb"), healer={"command": command}) as site:
+        site.until_healthy()
+        pid = site.pid("healer")
+        os.kill(pid, signal.SIGSTOP)
+        site.set("wb", "mute")
+        written = (site.folder / "wb.jsonl").stat().st_mtime
+        until(lambda: time.time() - written > 9, "the output is stale by far, and it has overslept its heartbeat")
+        os.kill(pid, signal.SIGCONT)
+        until(lambda: "clock" in site.events(), "it knows that it was asleep")
+        assert "too late" in dict(site.history())["clock"]
+        site.clear("wb", "mute")
+        site.until_healthy()
+        site.until_judged_again("wb")
+        assert site.starts() == {"wa": 1, "wb": 1}
 
 
 def test_it_leaves_in_order_when_it_is_told_to() -> None:

@@ -106,3 +106,57 @@ def test_mode_observe_judges_and_explains_and_never_acts() -> None:
         site.until_judged_again("wb")
         assert site.starts() == {"wa": 1, "wb": 1}
         assert "mode is observe" in site.health("wb")["reason"]
+
+
+def test_what_cannot_be_looked_at_is_no_evidence() -> None:
+    with Site(chain("wa", "wb")) as site:
+        site.until_healthy()
+        site.set("wb", "mute")
+        (site.folder / "wb.jsonl").unlink()
+        (site.folder / "wb.jsonl").mkdir()
+        site.until_state("wb", "unknown")
+        assert "is a directory" in site.health("wb")["reason"]
+        assert site.heal("wb")["exit_status"] == 75
+        site.until_judged_again("wb")
+        assert site.starts() == {"wa": 1, "wb": 1}
+        (site.folder / "wb.jsonl").rmdir()
+        site.clear("wb", "mute")
+        site.until_healthy()
+
+
+def test_a_missing_input_and_a_missing_output() -> None:
+    with Site([Worker("outside", watched=False), *chain("wa", source="outside.jsonl")]) as site:
+        site.until_healthy()
+        site.set("outside", "mute")
+        (site.folder / "outside.jsonl").unlink()
+        until(lambda: site.health("wa")["inputs"][0]["freshness"] == "missing", "the input is missing")
+        site.until_state("wa", "blocked")
+        assert site.health("wa")["blocked_by"] == ["outside.jsonl"]
+        site.clear("outside", "mute")
+        site.until_healthy()
+        site.set("wa", "mute")
+        (site.folder / "wa.jsonl").unlink()
+        until(lambda: site.starts("wa") == {"wa": 2}, "it is restarted")
+        site.clear("wa", "mute")
+        site.until_heal("wa")
+        site.until_healthy()
+        assert site.starts() == {"outside": 1, "wa": 2}
+
+
+def test_a_rotation_is_no_stall_and_a_pattern_means_its_newest_match() -> None:
+    rotated = Worker("wb", "wa.jsonl", entry={"outputs": ["wb*.jsonl"]})
+    with Site([Worker("wa"), rotated], defaults={"catch_up": "1h"}) as site:
+        site.until_healthy()
+        for number in range(3):
+            (site.folder / "wa.jsonl").rename(site.folder / f"old.{number}")
+            (site.folder / "wb.jsonl").rename(site.folder / f"wb-{number}.jsonl")
+            until(lambda: (site.folder / "wa.jsonl").exists() and (site.folder / "wb.jsonl").exists(), "both are anew")
+            site.until_judged_again("wb", 1)
+        site.until_healthy()
+        assert site.events() == []
+        site.set("wb", "mute")
+        for path in site.folder.glob("wb*.jsonl"):
+            path.rename(path.with_suffix(".gone"))
+        until(lambda: site.health("wb")["outputs"][0]["freshness"] == "missing", "no match is missing")
+        site.until_state("wb", "catching_up")
+        assert site.starts() == {"wa": 1, "wb": 1}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from pipeline import Site, Worker
+from pipeline import Site, Worker, until
 
 pytestmark = pytest.mark.real
 
@@ -89,6 +89,7 @@ def test_health_over_json_and_over_rpc_are_the_contracts_struct(site: Site) -> N
 
 
 def test_explain_tells_the_evidence_the_rule_the_chain_and_what_is_next(site: Site) -> None:
+    until(lambda: "root (quarantined)" in " ".join(site.rpc.healer.explain("reader")), "at a heartbeat, if not before")
     told = site.ctl("explain", "reader")
     assert told.returncode == 1
     for part in ("rule: ", "input: root.jsonl stale", "chain: reader <- root.jsonl", "root (quarantined)", "next: "):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from supervisor_healer.core.explanation import explain, headline
 from supervisor_healer.core.model import Now, Verdict
 from supervisor_healer.core.record import Record
@@ -34,12 +32,13 @@ class Bulletin:
         ward, before = self._ward, self.verdicts.get(name)
         memory = ward.patients[name].memory
         text = "" if refusal is None else refusal.text
-        verdict = explain(ward, name, now, text, None if refusal is None else refusal.until)
-        said_before = self._said.get(name, "")
-        if memory.state == verdict.state.value and memory.since_wall:
-            verdict = replace(verdict, since=memory.since_wall)
-        elif not ward.distrusted:
-            memory.state, memory.since_wall = verdict.state.value, now.wall
+        state, said_before = ward.state(name).value, self._said.get(name, "")
+        stays = memory.state == state and memory.since_wall > 0.0
+        if not stays and not ward.distrusted:
+            memory.state, memory.since_wall = state, now.wall
+        since = memory.since_wall if memory.state == state else now.wall
+        verdict = explain(ward, name, now, since, text, None if refusal is None else refusal.until)
+        if not stays and not ward.distrusted:
             self._record.worker_changed(name)
             spec = ward.patients[name].spec
             self._record.files_changed((*spec.outputs, *(item.path for item in spec.inputs)))

@@ -251,7 +251,7 @@ class Diagnosis:
         produced = self.has_produced(patient)
         excuse_ends = first + grace + self._limits.longest_limit(patient.spec.outputs, grace)
         looping = not produced and memory.first_pid not in (process.pid, 0)
-        if looping and now.mono >= excuse_ends:
+        if looping and now.mono >= excuse_ends and (case.owing or not case.outputs):
             return None
         if process.state is not ProcessState.RUNNING:
             return Finding(Health.STARTING, f"process {process.state}", (excuse_ends,) if looping else ())
@@ -285,22 +285,15 @@ class Diagnosis:
         return Finding(Health.STALLED, "crash loop: it never stays up for its start-up grace")
 
     def _healthy(self, case: Case) -> Finding | None:
-        if case.owing or not case.patient.runs:
-            return None
-        return Finding(Health.HEALTHY, "every output is fresh")
+        return None if case.owing else Finding(Health.HEALTHY, "every output is fresh")
 
     def _idle(self, case: Case) -> Finding | None:
-        if case.not_fresh or not case.owing or any(view.pending is not None for view in case.owing):
+        if case.not_fresh or any(view.pending is not None for view in case.owing):
             return None
         return Finding(Health.IDLE, f"{self.aged(case.owing[0].path)}; nothing to do: no input has moved since")
 
     def _late(self, case: Case) -> Finding | None:
-        if case.stale:
-            return None
-        if case.owing:
-            return Finding(Health.LATE, self.aged(case.owing[0].path))
-        assert case.patient.process is not None
-        return Finding(Health.LATE, f"process {case.patient.process.state} again and again")
+        return None if case.stale else Finding(Health.LATE, self.aged(case.owing[0].path))
 
     def _blocked(self, case: Case) -> Finding | None:
         return Finding(Health.BLOCKED, f"waits for {_listed(case.not_fresh)}") if case.not_fresh else None

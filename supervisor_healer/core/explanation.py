@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from supervisor_healer.core.diagnosis import InputView, Judgement, OutputView
 from supervisor_healer.core.memory import Stage
@@ -30,6 +31,8 @@ RULES: Mapping[Health, str] = {
     Health.STALLED: "an output is stale, work is pending, and every required input is confirmed fresh",
 }
 
+LINKS_SHOWN = 6  # steps of a long chain that are shown before its root
+
 #: States that say that something is wrong with a worker.
 TROUBLE = frozenset(
     {
@@ -55,8 +58,13 @@ class Grounds:
     refusal: str
 
 
-def explain(ward: Ward, name: str, now: Now, refusal: str = "", next_attempt: float | None = None) -> Verdict:
-    """The verdict on one worker, in words. `refusal` says why it is not treated, until `next_attempt` if a clock decides."""
+def explain(
+    ward: Ward, name: str, now: Now, since: float, refusal: str = "", next_attempt: float | None = None
+) -> Verdict:
+    """The verdict on one worker, in words; its state has been the same `since` (wall).
+
+    `refusal` says why it is not treated, until `next_attempt` where a clock decides that.
+    """
     patient, judged, state = ward.patients[name], ward.judged(name), ward.state(name)
     causes = ward.causes(name) if judged.state in (Health.BLOCKED, Health.DOWN) else Causes()
     grounds = Grounds(patient, judged, state, causes, refusal)
@@ -67,7 +75,7 @@ def explain(ward: Ward, name: str, now: Now, refusal: str = "", next_attempt: fl
     return Verdict(
         worker=name,
         state=state,
-        since=now.wall,
+        since=since,
         reason=clean_but_tokens(reason),
         critical=ward.is_critical(name),
         address="" if patient.process is None else patient.spec.program,
@@ -85,15 +93,15 @@ def explain(ward: Ward, name: str, now: Now, refusal: str = "", next_attempt: fl
 
 def evidence(ward: Ward, name: str, now: Now) -> tuple[str, ...]:
     """What was seen of one worker, which rule applies, and what follows, line by line."""
-    return explain(ward, name, now).evidence
+    return explain(ward, name, now, now.wall).evidence
 
 
 def _outlook(grounds: Grounds, ward: Ward, now: Now) -> list[str]:
     """The chain to the root, what is used up, and what happens next."""
     spec, memory = grounds.patient.spec, grounds.patient.memory
     lines = []
-    if grounds.causes.trail:
-        lines.append("chain: " + _chain(grounds.causes.trail, ward))
+    if grounds.causes.roots:
+        lines.append("chain: " + _chain(ward, spec.name, grounds.causes.roots))
     incident = memory.budget.incident
     if incident is not None:
         lines.append(
@@ -195,16 +203,18 @@ def _file(ward: Ward, path: str, freshness: Freshness, note: str) -> FileVerdict
     return FileVerdict(path, freshness, track.aged_from, track.spec.max_age, track.spec.grace, producer, note)
 
 
-def _chain(trail: tuple[str, ...], ward: Ward) -> str:
+def _chain(ward: Ward, name: str, roots: tuple[str, ...]) -> str:
     """``ensemble_predictor <- logs/predictive_signals.jsonl (stale, 12m old) <- predictive_engine (stalled)``."""
-    words = [trail[0]]
-    for reader, path, source in zip(trail[::2], trail[1::2], (*trail[2::2], ""), strict=False):
+    words, trail = [name], ward.trail(name)
+    for reader, path, source in islice(trail, LINKS_SHOWN):
         track = ward.tracks[path]
         standing = next(view.standing for view in ward.judged(reader).inputs if view.item.path == path)
         age = "" if track.aged_from is None else f", {ago(track.aged_from)} old"
         words.append(f"{path} ({standing.freshness}{age})")
         if source:
             words.append(f"{source} ({ward.state(source)})")
+    if next(trail, None) is not None:
+        words += ["...", *roots[:1]]
     return " <- ".join(words)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from supervisor_healer.core.diagnosis import Diagnosis, Judgement
@@ -23,11 +23,23 @@ UNSOUND = frozenset({Freshness.STALE, Freshness.MISSING, Freshness.UNKNOWN})
 NOT_JUDGED = Judgement(Health.UNKNOWN, "not judged yet")
 
 
+class Link(NamedTuple):
+    """A step towards a root: `reader` waits for `path`, which `source` writes ('' where nobody here does)."""
+
+    reader: str
+    path: str
+    source: str
+
+
 class Causes(NamedTuple):
-    """Root causes (workers and paths) of what keeps a worker from fresh inputs, and the trail to the nearest."""
+    """Root causes (workers and paths) of what keeps a worker from fresh inputs.
+
+    `link` is the first step towards the nearest, which is `distance` steps away.
+    """
 
     roots: tuple[str, ...] = ()
-    trail: tuple[str, ...] = ()
+    link: Link | None = None
+    distance: int = 0
 
 
 class Leaver(NamedTuple):
@@ -74,7 +86,7 @@ class Ward:
             if name not in pipeline.workers and patient.under_way and patient.process is not None
         ]
         absent = before.keys() - pipeline.workers.keys()
-        self._absent.update((name, before[name].memory) for name in absent if not before[name].under_way)
+        self._absent.update((name, before[name].memory) for name in absent)
         for name, spec in pipeline.workers.items():
             patient = before.get(name) or Patient(spec, self._absent.pop(name, Memory()))
             if patient.spec.program != spec.program and patient.process is not None:
@@ -213,7 +225,15 @@ class Ward:
         """The root causes of what keeps `name` from fresh inputs; where there is none, those inputs themselves."""
         not_fresh = self.judged(name).not_fresh
         found = self._upstream_causes(name)
-        return found if found.roots or not not_fresh else Causes(not_fresh, (name, not_fresh[0]))
+        return found if found.roots or not not_fresh else Causes(not_fresh, Link(name, not_fresh[0], ""), 1)
+
+    def trail(self, name: str) -> Iterator[Link]:
+        """The steps from `name` to the nearest of its root causes."""
+        link = self.causes(name).link
+        while link is not None:
+            yield link
+            passed = link.source and self.state(link.source) in PASSED_THROUGH
+            link = self._upstream_causes(link.source).link if passed else None
 
     def _upstream_causes(self, name: str) -> Causes:
         """Kept for every worker on the way, so that the outage of a long chain is walked once."""
@@ -230,19 +250,21 @@ class Ward:
     def _from_directly_upstream(self, name: str) -> Causes:
         judged = self.judged(name)
         unsound = {view.item.path for view in judged.inputs if view.standing.counts in UNSOUND}
-        trails: dict[str, tuple[str, ...]] = {}
+        found: dict[str, tuple[int, Link]] = {}
         for path in judged.not_fresh:
             sources = self.pipeline.producers[path]
             if not sources and path in unsound:
-                trails.setdefault(path, (name, path))
+                found.setdefault(path, (1, Link(name, path, "")))
             for source in sources:
+                link = Link(name, path, source)
                 if self.state(source) not in PASSED_THROUGH:
-                    trails.setdefault(source, (name, path, source))
+                    found.setdefault(source, (1, link))
                 else:
                     beyond = self._causes.get(source, Causes())
                     for root in beyond.roots:
-                        trails.setdefault(root, (name, path, *beyond.trail))
-        return Causes(tuple(trails), min(trails.values(), key=len, default=()))
+                        found.setdefault(root, (beyond.distance + 1, link))
+        distance, nearest = min(found.values(), key=lambda step: step[0], default=(0, None))
+        return Causes(tuple(found), nearest, distance)
 
     def forget_causes(self, names: Iterable[str]) -> None:
         """Something upstream of these has changed."""

@@ -79,7 +79,9 @@ def test_a_file_without_max_age_is_fresh_while_it_exists():
     ("second", "freshness"),
     [(20, FRESH), (310, LATE), (450, STALE), (459.9, STALE), (460, MISSING), (460.1, MISSING)],
 )
-def test_an_input_that_is_rotated_keeps_its_progress_until_it_is_gone_for_its_limit(second: float, freshness: Freshness):
+def test_an_input_that_is_rotated_keeps_its_progress_until_it_is_gone_for_its_limit(
+    second: float, freshness: Freshness
+):
     track = seen_at((0, 0), (10, 0), (second, None))  # last seen at 10
     assert track.as_input(at(second)).freshness is freshness
 

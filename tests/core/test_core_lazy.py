@@ -34,11 +34,20 @@ class Case:
     def run(self, *, eager: float) -> World:
         limit = self.max_age
         reads = ["x.in", "batch.in"] if self.reads_batch else ["x.in"]
-        workers = [worker("a", ["x.in"], ["a.out"]), worker("b", ["a.out", *reads[1:]], ["b.out"]), *chain("c", source="b.out")]
+        workers = [
+            worker("a", ["x.in"], ["a.out"]),
+            worker("b", ["a.out", *reads[1:]], ["b.out"]),
+            *chain("c", source="b.out"),
+        ]
         files = [file("x.in", limit), file("batch.in", 40 * limit)]
         files += [file(f"{name}.out", limit) for name in "abc"]
         world = World(
-            workers, files, outside={"x.in": self.source, "batch.in": self.batch}, eager=eager, period=self.period, draw=lambda: 0.5
+            workers,
+            files,
+            outside={"x.in": self.source, "batch.in": self.batch},
+            eager=eager,
+            period=self.period,
+            draw=lambda: 0.5,
         )
         world.run(self.when)
         name = "abc"[self.victim]
@@ -72,11 +81,15 @@ cases = st.builds(
 @given(cases)
 def test_lazy_and_eager_decide_the_same(case: Case):
     lazy, eager = case.run(eager=0.0), case.run(eager=EAGER)
-    decided = [[(note.worker, note.event) for _, note in world.history if note.event in DECIDED] for world in (lazy, eager)]
+    decided = [
+        [(note.worker, note.event) for _, note in world.history if note.event in DECIDED] for world in (lazy, eager)
+    ]
     assert decided[0] == decided[1], lazy.transcript() + "\n\n" + eager.transcript()
     first = [[at for at, note in world.history if note.event in DECIDED][:1] for world in (lazy, eager)]
     for late, early in zip(*first, strict=True):
-        assert early - TURN <= late <= early + 0.1 * case.max_age + TURN, lazy.transcript() + "\n\n" + eager.transcript()
+        assert early - TURN <= late <= early + 0.1 * case.max_age + TURN, (
+            lazy.transcript() + "\n\n" + eager.transcript()
+        )
     assert lazy.turns < eager.turns
 
 

@@ -74,7 +74,7 @@ def test_a_fatal_worker_is_started():
     assert world.programs["b"].state is ProcessState.RUNNING
     assert world.state("b") is Health.HEALTHY
     assert world.story("b")[:2] == ["restart", "failed"]
-    assert world.story("b")[-1] == "closed"
+    assert world.story("b")[-1] == "healed"
 
 
 CRASHES = {

@@ -46,7 +46,7 @@ from supervisor_healer.core.model import (
     Tell,
     WorkerSpec,
 )
-from supervisor_healer.core.pipeline import Pipeline, expand
+from supervisor_healer.core.pipeline import Pipeline, expand, is_pattern
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
 EPOCH = 1_700_000_000.0
@@ -57,7 +57,19 @@ LIMIT = MAX_AGE + GRACE
 
 #: The events of history that tell a worker's story; changes of verdict are left out.
 PLOT = frozenset(
-    ["convicted", "restart", "healed", "failed", "recovered", "idle", "quarantined", "released", "refused", "completed", "abandoned", "closed"]
+    [
+        "convicted",
+        "restart",
+        "healed",
+        "failed",
+        "recovered",
+        "idle",
+        "quarantined",
+        "released",
+        "refused",
+        "completed",
+        "abandoned",
+    ]
 )
 
 
@@ -134,6 +146,7 @@ class Program:
     rounds: int = 0
     consumed: float = float("-inf")
     tries: int = 0
+    known: bool = True  # supervisord has it in its configuration
 
     @property
     def address(self) -> str:
@@ -234,8 +247,9 @@ class World:
     def _pipeline(self) -> Pipeline:
         members: dict[str, list[str]] = defaultdict(list)
         for program in self.programs.values():
-            group, _, name = program.address.partition(":")
-            members[group].append(name)
+            if program.known:
+                group, _, name = program.address.partition(":")
+                members[group].append(name)
         return Pipeline(expand(self.specs, self.file_specs, members))
 
     # --- time ------------------------------------------------------------------------------------------------
@@ -323,9 +337,14 @@ class World:
     def remove(self, path: str) -> None:
         self.file(path).mtime = None
 
+    def _matching(self, path: str) -> list[TrueFile]:
+        if is_pattern(path):
+            return [found for name, found in self.files.items() if fnmatchcase(name, path)]
+        return [self.files[path]] if path in self.files else []
+
     def look(self, path: str) -> Seen:
         self.looks[path] += 1
-        matching = [found for name, found in self.files.items() if name == path or fnmatchcase(name, path)]
+        matching = self._matching(path)
         for found in matching:
             if found.problem:
                 return Seen(None, found.problem)
@@ -343,7 +362,7 @@ class World:
         tick()
 
     def _true_file(self, path: str) -> TrueFile:
-        matching = [found for name, found in self.files.items() if name == path or fnmatchcase(name, path)]
+        matching = self._matching(path)
         present = [found for found in matching if found.mtime is not None]
         return max(present, key=lambda found: found.written, default=TrueFile(path))
 
@@ -352,8 +371,7 @@ class World:
         spec, file = self.file_specs[path], self._true_file(path)
         if file.mtime is None:
             # gone for less than its limit: rotated
-            known = [found for name, found in self.files.items() if name == path or fnmatchcase(name, path)]
-            last = max((found.written for found in known), default=float("-inf"))
+            last = max((found.written for found in self._matching(path)), default=float("-inf"))
             return self.mono - last < (spec.max_age or 0.0)
         if spec.max_age is None or self.mono - file.written < spec.max_age:
             return True
@@ -576,8 +594,26 @@ class World:
         self.inbox = [self.table()]
         self.wake = self.mono
 
+    def change(self, workers: Sequence[WorkerSpec], files: Iterable[FileSpec] = ()) -> None:
+        """The architecture is changed while the healer runs (SIGHUP)."""
+        self.specs = list(workers)
+        declared = {spec.path: spec for spec in files}
+        for spec in workers:
+            for path in (*spec.outputs, *(item.path for item in spec.inputs)):
+                self.file_specs[path] = declared.get(path, self.file_specs.get(path, file(path)))
+            if spec.name in self.programs:
+                self.programs[spec.name].spec = spec
+        self.adopt()
+
+    def adopt(self) -> None:
+        """The healer learns what architecture and programs there are now."""
+        self.pipeline = self._pipeline()
+        assert self.engine is not None
+        self.engine.adopt(self.pipeline, mode=self.mode, cycle=self.cycle, restarts_overall=self.overall)
+        self.tell_healer(self.table())
+
     def table(self) -> ProcessTable:
-        return ProcessTable(tuple(program.row() for program in self.programs.values()))
+        return ProcessTable(tuple(program.row() for program in self.programs.values() if program.known))
 
     def kill_healer(self, *, orderly: bool = False) -> None:
         if self.engine is not None and orderly:
@@ -651,7 +687,7 @@ class World:
                 self.kill_when = None
                 self.kill_healer()
                 return
-        for name in engine.verdicts:
+        for name in engine.take_concluded():
             self._note_transition(name)
         self.wake = engine.next_wake()
         if self.eager:

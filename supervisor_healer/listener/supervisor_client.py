@@ -163,12 +163,13 @@ def row_to_process(row: ProcessRow) -> Process:
     state = _state(row["statename"])
     exited = state is ProcessState.EXITED
     as_expected = row["exitstatus"] in row["exitcodes"]
+    autostarts = state is ProcessState.STOPPED and not row["start"] and not row["by_operator"]  # it was just added
     return Process(
         address=f"{row['group']}:{row['name']}",
         state=state,
         pid=row["pid"],
         start=row["start"],
-        restarts_itself=_restarts_itself(state, row["autorestart"], as_expected),
+        restarts_itself=autostarts or _restarts_itself(state, row["autorestart"], as_expected),
         by_operator=row["by_operator"],
         exited_well=exited and as_expected,
     )

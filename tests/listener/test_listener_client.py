@@ -423,6 +423,14 @@ def test_real_end() -> None:
         ({"statename": "FATAL", "autorestart": "always"}, {"state": ProcessState.FATAL}),
         ({"statename": "STOPPED", "by_operator": True}, {"state": ProcessState.STOPPED, "by_operator": True}),
         ({"statename": "STOPPED", "exitstatus": 0}, {"state": ProcessState.STOPPED}),
+        (  # just added, with autostart: supervisord starts it within a second
+            {"statename": "STOPPED", "start": 0.0, "pid": 0},
+            {"state": ProcessState.STOPPED, "start": 0.0, "pid": 0, "restarts_itself": True},
+        ),
+        (
+            {"statename": "STOPPED", "start": 0.0, "pid": 0, "by_operator": True},
+            {"state": ProcessState.STOPPED, "start": 0.0, "pid": 0, "by_operator": True},
+        ),
         ({"statename": "EXITED", "exitstatus": 0}, {"state": ProcessState.EXITED, "exited_well": True}),
         ({"statename": "EXITED", "exitstatus": 2}, {"state": ProcessState.EXITED, "exited_well": True}),
         ({"statename": "EXITED", "exitstatus": 1}, {"state": ProcessState.EXITED}),

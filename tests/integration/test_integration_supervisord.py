@@ -108,12 +108,14 @@ def test_workers_that_are_added_changed_and_removed_by_update() -> None:
         site.workers.append(Worker("later", "wb.jsonl"))
         site.update()
         site.until_healthy()
+        assert "restart" not in site.events(), "supervisord starts it, not the healer"
         site.hang("later")
         site.until_heal("later")
         site.workers[1] = Worker("wb", "wa.jsonl", options={"startsecs": 1})
         site.update()
         until(lambda: site.starts("wb") == {"wb": 2}, "wb is another one")
         site.until_healthy()
+        assert "restart" not in site.events("wb")
         site.hang("wb")
         site.until_heal("wb")
         site.workers = site.workers[:2]

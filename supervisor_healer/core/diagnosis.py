@@ -236,8 +236,8 @@ class Diagnosis:
         assert process is not None
         if not (case.patient.is_down or process.state is ProcessState.STOPPING):
             return None
-        gate = f"waits for {_listed(case.not_fresh)}" if case.not_fresh else "its inputs are fresh"
-        return Finding(Health.DOWN, f"process {process.state}; {gate}")
+        gate = f"; waits for {_listed(case.not_fresh)}" if case.not_fresh else ""
+        return Finding(Health.DOWN, f"process {process.state}{gate}")
 
     def _starting(self, case: Case) -> Finding | None:
         """It may still be coming up; none the less it is judged by its outputs once that is no excuse any more."""

@@ -90,10 +90,11 @@ class Triage:
             refusal = self.refusal(name, now)
             if refusal is None:
                 begin(name, now)
-            elif refusal.exhausted:
+                continue
+            if refusal.exhausted:
                 self.quarantine(name, refusal.text, now)
-            else:
-                self.refused[name] = refusal
+                refusal = self.refusal(name, now) or refusal
+            self.refused[name] = refusal
 
     def _is_candidate(self, name: str) -> bool:
         patient, judged = self._ward.patients[name], self._ward.judged(name)

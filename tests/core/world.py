@@ -841,8 +841,16 @@ class World:
             if note.event in PLOT and (name is None or note.worker == name)
         ]
 
+    def deeds(self, name: str) -> list[str]:
+        """The story without what was only concluded."""
+        return [event for event in self.story(name) if event not in ("convicted", "refused", "recovered")]
+
     def times(self, name: str, event: str) -> list[float]:
         return [at for at, note in self.history if note.worker == name and note.event == event]
+
+    def last(self, event: str) -> str:
+        """The text of the last such line of history."""
+        return [note.text for _, note in self.history if note.event == event][-1]
 
     def restarts(self) -> dict[str, int]:
         """Starts that supervisord logged, by worker."""

@@ -269,8 +269,10 @@ class Engine:
         return self._record.take(self._ward.patients, self._ward.tracks, self._triage.host.restarts)
 
     def file_memories(self) -> list[Remember]:
-        """All that is known of the files, for the journal at every cycle and at the end."""
-        return [Remember("file", path, track.memory()) for path, track in self.tracks.items() if track.looked]
+        """All that moves on by itself (the files, the clocks of attempts), for the journal at every cycle and at the end."""
+        files = [Remember("file", path, track.memory()) for path, track in self.tracks.items() if track.looked]
+        attempts = sorted(self._ward.in_treatment)
+        return [*files, *(Remember("worker", name, self._ward.patients[name].memory.as_json()) for name in attempts)]
 
     def _begin_turn(self, now: Now) -> None:
         if self._in_turn:

@@ -227,6 +227,7 @@ class World:
         self._forced: set[str] = set()
         self._allowed: dict[str, list[float]] = defaultdict(list)
         self._requests = 0
+        self._next_saving = 0.0
         self.outside: dict[str, bool] = {}
         for path in self.pipeline.outside:
             spec = self.file_specs[path]
@@ -687,6 +688,10 @@ class World:
                 self.kill_when = None
                 self.kill_healer()
                 return
+        if self.mono >= self._next_saving:
+            self._next_saving = self.mono + self.cycle
+            for memory in engine.file_memories():
+                self._remember(memory)
         for name in engine.take_concluded():
             self._note_transition(name)
         self.wake = engine.next_wake()

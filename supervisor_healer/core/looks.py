@@ -32,6 +32,7 @@ class Looks:
         self._workers = Timetable()
         self._files = Timetable()
         self._files_due: set[str] = set()
+        self._seen: set[str] = set()  # in this turn
         self._alone: frozenset[str] = frozenset()
 
     def adopt(self) -> None:
@@ -50,6 +51,7 @@ class Looks:
         """Who is due now is to be examined, and what is due now to be looked at."""
         self._ward.call(self._workers.take_due(now.mono))
         self._files_due.update(self._files.take_due(now.mono))
+        self._seen.clear()
 
     def wanted(self, now: Now) -> tuple[str, ...]:
         """The files that the workers due now need a look at, given what has been seen in this turn."""
@@ -60,14 +62,11 @@ class Looks:
             asked |= fresh
             for name in sorted(fresh, key=ward.pipeline.rank.__getitem__):
                 needed.update(dict.fromkeys(self._needs(ward.patients[name], now)))
-        return tuple(path for path in needed if not self._is_seen(path, now))
-
-    def _is_seen(self, path: str, now: Now) -> bool:
-        looked = self._ward.tracks[path].looked
-        return looked is not None and looked.mono == now.mono
+        return tuple(path for path in needed if path not in self._seen)
 
     def seen(self, path: str, moved: bool, now: Now) -> None:
         """A look was taken: set the next, and wake those whom a move concerns."""
+        self._seen.add(path)
         if path in self._alone:
             self._files_due.discard(path)
             self._files.set(path, self._file_due(path, now))
@@ -80,12 +79,12 @@ class Looks:
     def _needs(self, patient: Patient, now: Now) -> Iterator[str]:
         """Outputs always; inputs as soon as a decision may rest on them; and who keeps an input fresh by being idle."""
         yield from patient.spec.outputs
-        if not all(self._is_seen(path, now) for path in patient.spec.outputs):
+        if not self._seen.issuperset(patient.spec.outputs):
             return
         if self._doubts(patient, now):
             for item in patient.spec.inputs:
                 yield item.path
-                if self._is_seen(item.path, now):
+                if item.path in self._seen:
                     self._call_idle_producers(item.path, patient, now)
 
     def _doubts(self, patient: Patient, now: Now) -> bool:

@@ -190,6 +190,7 @@ class World:
         **programs: Any,
     ) -> None:
         self.mono = BOOT
+        self.coarse = 0.0  # the grain of mtimes in seconds
         self.offset = EPOCH - BOOT
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -332,6 +333,8 @@ class World:
     def write(self, path: str, writer: str = "", mtime: float | None = None, generation: int = 0) -> None:
         file = self.file(path)
         file.mtime = self.wall if mtime is None else mtime
+        if self.coarse:
+            file.mtime -= file.mtime % self.coarse
         file.written, file.by = self.mono, (writer, generation)
         file.writes.append((self.mono, writer, generation))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from world import HOUR, LIMIT, MAX_AGE, MINUTE, World, chain, file, worker
 
-from supervisor_healer.core.model import Health, Kind, Note, ProcessState, Remember, Start, Stop
+from supervisor_healer.core.model import Health, Kind, Note, OrderFailed, ProcessState, Remember, Start, Stop
 
 
 def one_restart_of(name: str, world: World) -> bool:
@@ -150,3 +150,265 @@ def test_a_job_that_is_done_and_owes_output_is_started():
     world.run(LIMIT + 30)
     assert world.story("job") == ["restart", "healed"]
     assert one_restart_of("job", world)
+
+
+# --- an operator's stop at each point ----------------------------------------------------------------------------
+
+POINTS = {
+    "before the conviction": lambda world: world.state("b") is Health.LATE,
+    "while stopping": lambda world: world.programs["b"].state is ProcessState.STOPPING,
+    "when stopped": lambda world: world.programs["b"].state is ProcessState.STOPPED,
+    "while starting": lambda world: world.programs["b"].state is ProcessState.STARTING,
+    "while verifying": lambda world: world.state("b") is Health.VERIFYING,
+}
+
+
+@pytest.mark.parametrize("starts_again", [False, True])
+@pytest.mark.parametrize("point", POINTS)
+def test_an_operators_stop_is_respected_at_each_point(point: str, starts_again: bool):
+    world = World(chain("a", "b"), stop_delay=2.0, startsecs=3.0)
+    world.run(60)
+    world.curse("b")
+    world.until(lambda: POINTS[point](world), HOUR)
+    starts = world.restarts().get("b", 0)
+    world.operator_stop("b")
+    world.run(HOUR)
+    assert world.restarts().get("b", 0) == starts
+    assert world.state("b") is Health.STOPPED
+    assert world.deeds("b") in ([], ["restart", "abandoned"])
+    if starts_again:
+        world.cure("b")
+        world.operator_start("b")
+        world.run(20 * MINUTE)
+        assert world.state("b") is Health.HEALTHY
+        assert world.restarts()["b"] == starts + 1
+
+
+def test_an_operators_start_while_we_are_stopping_is_the_restart():
+    world = World(chain("a"), stop_delay=5.0, slow_starts=10.0)
+    world.run(60)
+    world.hang("a")
+    world.until(lambda: world.programs["a"].state is ProcessState.STOPPING, HOUR)
+    world.kill_healer()
+    world.run(10)
+    world.operator_start("a")
+    world.run(2)
+    world.begin_healer()
+    world.run(MINUTE)
+    assert world.deeds("a") == ["restart", "completed", "healed"]
+    assert world.restarts() == {"a": 1}
+
+
+def test_a_request_ends_with_75_when_an_operator_stops_the_worker_meanwhile():
+    world = World(chain("a"), stop_delay=5.0)
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    request = world.heal("a")
+    world.run(1)
+    world.operator_stop("a")
+    world.run(10)
+    assert (world.answers[request].exit_status, world.answers[request].reason) == (75, "an operator stopped it meanwhile")
+
+
+# --- orders that go astray ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [Stop, Start])
+def test_an_order_without_effect_is_given_again(order: type):
+    world = World(chain("a"))
+    world.run(60)
+    world.hang("a")
+    if order is Start:
+        world.until(lambda: world.programs["a"].state is ProcessState.STOPPING, HOUR)
+    world.lose(1)
+    world.run(20 * MINUTE)
+    assert world.deeds("a") == ["restart", "healed"]
+    given = [at for at, each in world.orders if type(each) is order]
+    assert len(given) == 2
+    assert given[1] - given[0] == pytest.approx(5.0, abs=0.1)
+
+
+def test_a_stop_without_effect_is_not_given_again_when_an_input_has_turned_stale_meanwhile():
+    world = World([worker("a", ["in"], ["a.out"])], [file("in", 60.0, 60.0)])
+    world.run(400)
+    world.hang("a")
+    world.lose(1000)
+    world.until_state("a", Health.HEALING)
+    world.outside["in"] = False
+    world.run(90)
+    world.lose(0)
+    world.run(60)
+    assert world.restarts() == {}
+    assert world.deeds("a") == ["restart", "abandoned"]
+    assert world.last("abandoned") == "not carried out: in no longer fresh"
+    assert world.engine is not None
+    assert world.engine.verdicts["a"].attempts == 0
+    assert world.engine.verdicts["a"].budget_left == 6
+    assert world.engine.host_restarts == []
+
+
+def test_a_start_that_supervisord_refuses_fails_the_attempt():
+    world = World(chain("a"))
+    world.run(60)
+    world.hang("a")
+    world.until(lambda: world.programs["a"].state is ProcessState.STOPPING, HOUR)
+    world.lose(1)
+    request = world.heal("a")
+    world.run(1)
+    world.tell_healer(OrderFailed("a", "NO_FILE"))
+    world.tell_healer(OrderFailed("nobody", "NO_FILE"))
+    world.run(1)
+    assert world.answers[request].exit_status == 1
+    assert world.answers[request].reason == "supervisord refused: NO_FILE"
+    world.run(HOUR)
+    assert world.deeds("a") == ["restart", "failed", "restart", "healed"]
+
+
+def test_a_process_that_is_gone_from_supervisord_ends_the_attempt():
+    world = World(chain("a"), stop_delay=5.0)
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.programs["a"].known = False
+    world.tell_healer(world.table())
+    world.run(1)
+    assert world.deeds("a") == ["restart", "abandoned"]
+    assert world.last("abandoned") == "supervisord no longer knows the process"
+    assert world.state("a") is Health.UNKNOWN
+
+
+def test_lost_events_are_made_good_by_the_next_table():
+    world = World(chain("a"), stop_delay=5.0)
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.deaf = True
+    world.run(60)
+    assert world.programs["a"].state is ProcessState.STOPPED
+    world.deaf = False
+    world.tell_healer(world.table())
+    world.run(60)
+    assert world.deeds("a") == ["restart", "healed"]
+
+
+def test_supervisord_going_down_and_up_in_mid_heal_is_no_second_restart():
+    world = World(chain("a"), stop_delay=5.0)
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.kill_healer()
+    world.run(6)
+    assert world.programs["a"].state is ProcessState.STOPPED
+    world.operator_start("a")  # as supervisord does when it comes up (autostart)
+    world.run(3)
+    world.begin_healer()
+    world.run(MINUTE)
+    assert world.deeds("a") == ["restart", "completed", "healed"]
+    assert world.restarts() == {"a": 1}
+
+
+# --- relatives ---------------------------------------------------------------------------------------------------
+
+
+def test_relatives_are_not_restarted_together_and_siblings_are():
+    workers = [*chain("a"), worker("b", ["a.out"], ["b.out"]), worker("c", ["a.out"], ["c.out"])]
+    world = World(workers, stop_delay=30.0)
+    world.run(60)
+    world.die("b")
+    world.die("c")
+    world.run(0.01)
+    world.die("a")
+    world.run(2 * MINUTE)
+    begun = {order.worker: at for at, order in world.orders if isinstance(order, Start)}
+    assert begun["b"] == begun["c"]
+    assert begun["a"] >= begun["b"] + 1.0
+    assert set(world.states().values()) == {"healthy"}
+    assert any(note.text.endswith("is being restarted") for _, note in world.history if note.worker == "a")
+
+
+def test_of_two_that_may_go_the_upstream_one_goes_first_even_if_the_other_is_critical():
+    world = World([*chain("a"), worker("b", ["a.out"], ["b.out"], critical=True)], startsecs=5.0)
+    world.run(60)
+    world.die("b")
+    world.die("a")
+    world.run(MINUTE)
+    assert [order.worker for _, order in world.orders if isinstance(order, Start)] == ["a", "b"]
+
+
+# --- a changed architecture ----------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_leaves_the_architecture_in_mid_heal_is_not_left_stopped():
+    world = World(chain("a") + chain("b"), stop_delay=5.0)
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.change(chain("b"))
+    world.run(MINUTE)
+    assert world.programs["a"].state is ProcessState.RUNNING
+    assert world.restarts() == {"a": 1}
+    assert world.last("abandoned").startswith("it left the architecture while it was being restarted")
+    world.operator_stop("a")
+    world.run(MINUTE)
+    assert world.restarts() == {"a": 1}
+
+
+def test_a_worker_that_leaves_in_mid_heal_and_is_stopped_by_an_operator_stays_so():
+    world = World(chain("a") + chain("b"), stop_delay=5.0)
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.change(chain("b"))
+    world.operator_stop("a")
+    world.run(MINUTE)
+    assert world.programs["a"].state is ProcessState.STOPPED
+
+
+def test_a_worker_that_leaves_before_its_stop_has_arrived_goes_on():
+    world = World(chain("a") + chain("b"))
+    world.run(60)
+    world.hang("a")
+    world.lose(1)
+    world.until_state("a", Health.HEALING)
+    world.change(chain("b"))
+    world.run(MINUTE)
+    assert world.restarts() == {}
+    assert world.programs["a"].state is ProcessState.RUNNING
+
+
+def test_a_worker_that_gets_another_program_in_mid_heal_is_not_left_stopped():
+    world = World(chain("a"), stop_delay=5.0)
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.change([worker("a", [], ["a.out"], program="other")])
+    world.run(MINUTE)
+    assert world.programs["a"].state is ProcessState.RUNNING
+    assert world.state("a") is Health.UNKNOWN
+    assert world.restarts() == {"a": 1}
+
+
+def test_a_worker_that_leaves_and_comes_back_keeps_its_budget():
+    world = World(chain("a") + chain("b"))
+    world.run(60)
+    world.die("a")
+    world.run(MINUTE)
+    world.change(chain("b"))
+    world.run(MINUTE)
+    world.change(chain("a") + chain("b"))
+    world.run(MINUTE)
+    assert world.engine is not None
+    assert world.engine.verdicts["a"].budget_left == 5
+    assert world.engine.verdicts["a"].last_heal.outcome == "healed"
+
+
+def test_what_stays_in_the_architecture_keeps_all_that_is_known_of_it():
+    world = World(chain("a", "b"))
+    world.run(60)
+    world.hang("b")
+    world.run(LIMIT - 100)
+    world.change([*chain("a", "b"), worker("c", ["b.out"], ["c.out"])])
+    world.run(100)
+    assert world.restarts() == {"b": 1}
+    assert world.state("c") is Health.UNKNOWN

@@ -148,9 +148,8 @@ class Program:
     tries: int = 0
     known: bool = True  # supervisord has it in its configuration
 
-    @property
-    def address(self) -> str:
-        return self.spec.program if ":" in self.spec.program else f"{self.spec.program}:{self.spec.program}"
+    def __post_init__(self) -> None:
+        self.address = self.spec.program if ":" in self.spec.program else f"{self.spec.program}:{self.spec.program}"
 
     @property
     def restarts_itself(self) -> bool:
@@ -768,7 +767,7 @@ class World:
 
     def _check_gate(self, name: str) -> None:
         """No restart with an input that is not truly fresh, unless forced."""
-        for item in self.pipeline.workers[name].inputs:
+        for item in self.programs[name].spec.inputs:
             if item.required and name not in self._forced and not self.truly_fresh(item.path):
                 self._broken(f"{name} restarted although {item.path} is not fresh")
 
@@ -776,6 +775,8 @@ class World:
         program = self.programs[decision.worker]
         if program.row().by_operator and not self.deaf:
             self._broken(f"{decision} although an operator stopped it")
+        if decision.worker not in self.pipeline.workers:
+            return  # it has left the architecture, and is only seen to its start
         for other in self.pipeline.relatives(decision.worker):
             if other in self._in_hand:
                 self._broken(f"{decision} while its relative {other} is being restarted")
@@ -783,7 +784,7 @@ class World:
             self._broken(f"{decision} in mode observe")
 
     def _count_restart(self, name: str) -> None:
-        spec = self.pipeline.workers[name]
+        spec = self.programs[name].spec
         mine = self.healer_starts[name]
         mine.append(self.mono)
         inside = [moment for moment in mine if self.mono - moment < spec.restarts.within]

@@ -186,6 +186,7 @@ class World:
         overall: Intensity | None = Intensity(1000, 600.0),
         eager: float = 0.0,
         started: bool = True,
+        members: Mapping[str, list[str]] | None = None,
         **programs: Any,
     ) -> None:
         self.mono = BOOT
@@ -200,7 +201,9 @@ class World:
         self.specs = list(workers)
         self.file_specs = {path: declared.get(path, file(path)) for path in dict.fromkeys(paths)}
         self.files: dict[str, TrueFile] = {}
-        self.programs = {spec.name: Program(spec, **programs) for spec in workers}
+        expansion = expand(self.specs, self.file_specs, members or {})
+        self.file_specs.update(expansion.files)
+        self.programs = {spec.name: Program(spec, **programs) for spec in (expansion.workers if members else workers)}
         self.pipeline = self._pipeline()
         # the healer
         self.engine: Engine | None = None

@@ -28,6 +28,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # supervisor 4.2.5 imports pkg_resources, which warns of itself
     import supervisor.xmlrpc
 
+LOGS = ("*.out", "*.err", "*.log")
 PATIENCE = 40.0  # seconds until a condition counts as never met; a busy machine is slow, not wrong
 
 STAGE = """
@@ -138,8 +139,7 @@ def chain(*names: str, source: str = "", **changes: Any) -> list[Worker]:
 class Site:
     """A folder with a pipeline, its architecture, and a supervisord that runs it with a healer; a context manager.
 
-    On failure the folder is kept and the ends of its logs are printed. On success supervisord must not have
-    logged a traceback.
+    On failure the folder is kept and the ends of its logs are printed. On success no process may have left a traceback.
     """
 
     def __init__(
@@ -226,15 +226,17 @@ class Site:
         for transport in self._transports:
             transport.close()
         self.kill()
-        log = self.read("supervisord.log")
-        good = kind is None and "Traceback" not in log
-        if good:
+        paths = sorted(path for pattern in LOGS for path in self.folder.glob(pattern))
+        logs = {path.name: path.read_text(errors="replace") for path in paths}
+        bad = [name for name, text in logs.items() if "Traceback" in text]
+        if kind is None and not bad:
             shutil.rmtree(self.folder)
             return
         print(f"kept: {self.folder}")
-        for name in ("supervisord.out", "supervisord.log", "healer.err"):
-            print(f"--- {name}", *self.read(name).splitlines()[-60:], sep="\n")
-        assert "Traceback" not in log, "supervisord logged a traceback"
+        for name, text in logs.items():
+            print(f"--- {name}", *text.splitlines()[-60:], sep="\n")
+        if kind is None:
+            raise AssertionError(f"tracebacks in {', '.join(bad)}")
 
     def start(self) -> None:
         """Start supervisord and wait until it answers."""

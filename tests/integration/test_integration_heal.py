@@ -107,6 +107,21 @@ def test_heal_acts_on_one_that_is_catching_up_and_shows_each_step() -> None:
         assert site.starts() == {"wa": 1, "wb": 2}
 
 
+def test_heal_acts_on_one_that_is_stalled_and_does_not_wait_for_the_next_attempt() -> None:
+    with Site(chain("wa", "wb"), defaults={"verify_within": "1s"}) as site:
+        site.until_healthy()
+        site.set("wb", "mute")
+        site.until_heal("wb", "failed")
+        site.until_state("wb", "stalled")
+        assert "next attempt in" in site.health("wb")["reason"]
+        site.hang("wb")
+        site.clear("wb", "mute")
+        done = site.ctl("heal", "wb")
+        assert done.returncode == 0, done.stdout
+        assert site.starts() == {"wa": 1, "wb": 3}
+        assert site.health("wb")["attempts"] == 1  # a new budget
+
+
 def test_heal_acts_on_one_that_is_unmonitored_which_it_stays() -> None:
     with Site(chain("wa", "wb")) as site:
         site.until_healthy()

@@ -31,7 +31,7 @@ class Attendance:
         """Note that this listener is alive.
 
         Raises ProtocolError for a process that supervisord does not run, for a second listener beside one that is
-        at work, and for a new one that begins with less than everything.
+        at work (or broken, if it is broken itself), and for a new one that begins with less than everything.
         """
         process = self._supervisord.options.pidhistory.get(news["pid"])
         known = self.news is not None and self.news["pid"] == news["pid"]
@@ -41,7 +41,8 @@ class Attendance:
                 " [eventlistener] section starts, not a child of it (a wrapper script has to exec it)"
             )
         address = processes.address_of(process)
-        if not known and address != self._address and self.state() in (RUNNING, BROKEN):
+        in_the_way = (RUNNING, BROKEN) if news["architecture_errors"] else (RUNNING,)  # what is broken gives way
+        if not known and address != self._address and self.state() in in_the_way:
             raise ProtocolError(f"another healer is at work, {self.name} (pid {self.pid}): one supervisord needs one")
         if not known and not full:
             raise ProtocolError("the first publication of a listener must be a full one")

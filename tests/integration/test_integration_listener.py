@@ -18,6 +18,7 @@ import yaml
 from pipeline import Site, Worker, chain, until
 
 import supervisor_healer
+from supervisor_healer.listener.journal_file import Lock
 
 pytestmark = pytest.mark.real
 
@@ -243,9 +244,7 @@ def test_a_journal_that_cannot_be_written_is_told_and_limits_the_restarts() -> N
 
 
 def test_a_second_healer_on_the_same_journal_acts_on_nothing_and_says_so() -> None:
-    site = Site(chain("wa", "wb"))
-    second = site.read("supervisord.conf").partition("[eventlistener:healer]")[2].partition("[")[0]
-    site.add_conf("[eventlistener:second]" + second.replace("healer.err", "second.err"))
+    site = with_two_healers()
     with site:
         until(lambda: "healer.sqlite3" in site.read("second.err") + site.read("healer.err"), "one says so")
         site.until_healthy()
@@ -259,6 +258,25 @@ def test_a_second_healer_on_the_same_journal_acts_on_nothing_and_says_so() -> No
         site.until_healer(other_than=pid)
         site.until_healthy()
         assert site.health("wb")["attempts"] == 1
+        assert site.starts() == {"wa": 1, "wb": 2}
+
+
+def test_of_two_healers_the_one_with_the_journal_is_heard_also_when_the_other_came_first() -> None:
+    site = with_two_healers()
+    lock = Lock(str(site.folder / "healer.sqlite3"))
+    lock.hold()
+    with site:
+        until(lambda: site.listener()["state"] == "broken", "one has come, without the journal")
+        first = int(site.listener()["pid"])
+        os.kill(first, signal.SIGSTOP)
+        lock.release()
+        until((site.folder / "healer.sqlite3").exists, "the other one has the journal")
+        os.kill(first, signal.SIGCONT)
+        site.until_healer(other_than=first)
+        site.until_healthy()
+        site.hang("wb")
+        site.until_heal("wb")
+        assert site.listener()["pid"] != first
         assert site.starts() == {"wa": 1, "wb": 2}
 
 
@@ -318,6 +336,13 @@ def test_it_leaves_in_order_when_it_is_told_to() -> None:
 
 
 # --- helpers -------------------------------------------------------------------------------------------------
+
+
+def with_two_healers() -> Site:
+    site = Site(chain("wa", "wb"))
+    second = site.read("supervisord.conf").partition("[eventlistener:healer]")[2].partition("[")[0]
+    site.add_conf("[eventlistener:second]" + second.replace("healer.err", "second.err"))
+    return site
 
 
 def free_port() -> int:

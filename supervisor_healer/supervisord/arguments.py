@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -86,8 +85,8 @@ def seconds(value: object) -> float:
     """A duration of at least 0 seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise incorrect(f"seconds: expected a number, got {type(value).__name__}")
-    if not (math.isfinite(value) and 0 <= value <= UNMONITOR_MAX):
-        raise incorrect(f"seconds: expected 0 (until monitor) to {UNMONITOR_MAX:.0f}, got {value!r}"[:TEXT_MAX])
+    if not 0 <= value <= UNMONITOR_MAX:  # nor NaN; compared as it is: an int may be beyond any float
+        raise incorrect(f"seconds: expected 0 (until monitor) to {UNMONITOR_MAX:.0f} (10 years)")
     return float(value)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import xmlrpc.client
 
 import pytest
+import supervisor.xmlrpc
 from real_supervisord import Supervisord, fault, file, worker
 
 from supervisor_healer import words
@@ -182,6 +184,32 @@ def test_wrong_arguments_are_faults_with_a_text(
 ) -> None:
     with fault(INCORRECT, text):
         getattr(supervisord.rpc.healer, method)(*arguments)
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 2**64, 11 * 366 * 86400])
+def test_a_number_beyond_all_bounds_is_refused_and_nothing_breaks(supervisord: Supervisord, number: int) -> None:
+    complaints = supervisord.log.count("supervisor_healer:")
+    healer = supervisord.rpc.healer
+    with fault(INCORRECT, "seconds: expected 0 (until monitor) to 316224000 (10 years)"):
+        _call_with_int(supervisord, "healer.unmonitor", "wa", number)
+    if number < 0:
+        with fault(INCORRECT, "limit: expected 0 (all that is kept) or more"):
+            _call_with_int(supervisord, "healer.getHistory", "wa", number)
+    else:
+        assert _call_with_int(supervisord, "healer.getHistory", "wa", number) == healer.getHistory("wa", 0)
+    assert supervisord.log.count("supervisor_healer:") == complaints
+
+
+def _call_with_int(supervisord: Supervisord, method: str, name: str, number: int) -> object:
+    """A call that Python's own client refuses to send: XML-RPC integers have 32 bits, supervisord takes any."""
+    body = xmlrpc.client.dumps((name, 12345), method).replace("12345", str(number))
+    connection = supervisor.xmlrpc.UnixStreamHTTPConnection("localhost")
+    connection.socketfile = supervisord.url.removeprefix("unix://")
+    connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
+    try:
+        return xmlrpc.client.loads(connection.getresponse().read())[0][0]
+    finally:
+        connection.close()
 
 
 def test_unknown_names_are_bad_names(supervisord: Supervisord) -> None:

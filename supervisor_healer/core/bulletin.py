@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor_healer.core.explanation import explain, headline
+from supervisor_healer.core.explanation import explain, grounds_of, headline
 from supervisor_healer.core.model import Now, Verdict
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.triage import Refusal
@@ -19,6 +19,7 @@ class Bulletin:
         self._ward = ward
         self._record = record
         self._said: dict[str, str] = {}
+        self._fingerprints: dict[str, tuple[object, ...]] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.concluded: set[str] = set()
 
@@ -30,24 +31,25 @@ class Bulletin:
     def conclude(self, name: str, refusal: Refusal | None, now: Now) -> bool:
         """Publish the verdict on one worker; whether those who read its outputs are concerned by it."""
         ward, before = self._ward, self.verdicts.get(name)
-        memory = ward.patients[name].memory
-        text = "" if refusal is None else refusal.text
-        state, said_before = ward.state(name).value, self._said.get(name, "")
-        stays = memory.state == state and memory.since_wall > 0.0
-        if not stays and not ward.distrusted:
+        text, until = ("", None) if refusal is None else (refusal.text, refusal.until)
+        grounds = grounds_of(ward, name, now, text, until)
+        fingerprint = grounds.fingerprint(ward)
+        if before is not None and self._fingerprints.get(name) == fingerprint:
+            return False
+        self._fingerprints[name] = fingerprint
+        self.concluded.add(name)
+        memory, state = ward.patients[name].memory, grounds.state.value
+        changed = not (memory.state == state and memory.since_wall) and not ward.distrusted
+        if changed:
             memory.state, memory.since_wall = state, now.wall
-        since = memory.since_wall if memory.state == state else now.wall
-        verdict = explain(ward, name, now, since, text, None if refusal is None else refusal.until)
-        if not stays and not ward.distrusted:
+        verdict = explain(ward, grounds, memory.since_wall if memory.state == state else now.wall)
+        self.verdicts[name] = verdict
+        if changed:
             self._record.worker_changed(name)
-            spec = ward.patients[name].spec
-            self._record.files_changed((*spec.outputs, *(item.path for item in spec.inputs)))
+            self._record.files_changed((*(one.path for one in verdict.outputs), *(one.path for one in verdict.inputs)))
             if note := headline(before, verdict):
                 self._record.add(note)
-            said_before = text  # the headline has said it
-        if text and text != said_before:
+        elif text and text != self._said.get(name):  # what a headline says needs no second line
             self._record.note(name, "refused", f"{verdict.reason}: not restarted", verdict.evidence)
         self._said[name] = text
-        self.verdicts[name] = verdict
-        self.concluded.add(name)
         return before is None or (before.state, before.blocked_by) != (verdict.state, verdict.blocked_by)

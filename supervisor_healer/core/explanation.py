@@ -49,26 +49,46 @@ TROUBLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """All that one worker's verdict is made of."""
+    """All that one worker's verdict is made of. `refusal`: why it is not treated, until `next_attempt` (mono)."""
 
     patient: Patient
     judged: Judgement
     state: Health
     causes: Causes
     refusal: str
+    next_attempt: float | None
+    budget_left: int
+
+    def fingerprint(self, ward: Ward) -> tuple[object, ...]:
+        """Equal as long as the words of the verdict would be the same: most looks change nothing."""
+        memory, judged = self.patient.memory, self.judged
+        budget, attempt, incident = memory.budget, memory.attempt, memory.budget.incident
+        paths = (*(view.path for view in judged.outputs), *(view.item.path for view in judged.inputs))
+        return (
+            self.state, judged.state, judged.reason, judged.waits, self.causes, self.refusal, self.next_attempt,
+            self.budget_left, ward.distrusted, self.patient.process, memory.unmonitored_until, memory.last_heal,
+            [(view.standing.freshness, view.standing.counts, view.pending) for view in judged.outputs],
+            [(view.standing.freshness, view.idle, view.held_since) for view in judged.inputs],
+            [(track.aged_from, track.present, track.problem) for track in map(ward.tracks.__getitem__, paths)],
+            [ward.state(root) for root in self.causes.roots if root in ward.patients],
+            incident and (incident.opened, incident.attempts, incident.failed),
+            budget.quarantine and budget.quarantine.retry_at,
+            attempt and (attempt.stage, attempt.started, attempt.spent, len(attempt.moved)),
+        )  # fmt: skip
 
 
-def explain(
-    ward: Ward, name: str, now: Now, since: float, refusal: str = "", next_attempt: float | None = None
-) -> Verdict:
-    """The verdict on one worker, in words; its state has been the same `since` (wall).
-
-    `refusal` says why it is not treated, until `next_attempt` where a clock decides that.
-    """
-    patient, judged, state = ward.patients[name], ward.judged(name), ward.state(name)
+def grounds_of(ward: Ward, name: str, now: Now, refusal: str = "", next_attempt: float | None = None) -> Grounds:
+    """What the verdict on one worker rests on now."""
+    patient, judged = ward.patients[name], ward.judged(name)
     causes = ward.causes(name) if judged.state in (Health.BLOCKED, Health.DOWN) else Causes()
-    grounds = Grounds(patient, judged, state, causes, refusal)
-    reason = _reason(grounds, ward)
+    left = patient.memory.budget.left(now.mono, patient.spec.restarts)
+    return Grounds(patient, judged, ward.state(name), causes, refusal, next_attempt, left)
+
+
+def explain(ward: Ward, grounds: Grounds, since: float) -> Verdict:
+    """The verdict on one worker, in words; its state has been the same `since` (wall)."""
+    patient, judged, state, causes = grounds.patient, grounds.judged, grounds.state, grounds.causes
+    name, reason = patient.spec.name, _reason(grounds, ward)
     outputs = tuple(_file(ward, view.path, view.standing.freshness, _pending(view)) for view in judged.outputs)
     inputs = tuple(_file(ward, view.item.path, view.standing.freshness, _gate(view)) for view in judged.inputs)
     incident = patient.memory.budget.incident
@@ -83,20 +103,20 @@ def explain(
         inputs=inputs,
         blocked_by=causes.roots,
         attempts=0 if incident is None else incident.attempts,
-        budget_left=patient.memory.budget.left(now.mono, patient.spec.restarts),
-        next_attempt=next_attempt,
+        budget_left=grounds.budget_left,
+        next_attempt=grounds.next_attempt,
         last_heal=patient.memory.last_heal,
         grounds=tuple(map(clean_but_tokens, (f"{state}: {reason}", f"rule: {RULES[state]}", _process(patient)))),
-        outlook=tuple(map(clean_but_tokens, _outlook(grounds, ward, now))),
+        outlook=tuple(map(clean_but_tokens, _outlook(grounds, ward))),
     )
 
 
 def evidence(ward: Ward, name: str, now: Now) -> tuple[str, ...]:
     """What was seen of one worker, which rule applies, and what follows, line by line."""
-    return explain(ward, name, now, now.wall).evidence
+    return explain(ward, grounds_of(ward, name, now), now.wall).evidence
 
 
-def _outlook(grounds: Grounds, ward: Ward, now: Now) -> list[str]:
+def _outlook(grounds: Grounds, ward: Ward) -> list[str]:
     """The chain to the root, what is used up, and what happens next."""
     spec, memory = grounds.patient.spec, grounds.patient.memory
     lines = []
@@ -108,8 +128,9 @@ def _outlook(grounds: Grounds, ward: Ward, now: Now) -> list[str]:
             f"incident: attempts {incident.attempts}, failed {incident.failed} of at most {spec.attempts},"
             f" opened {ago(incident.opened)} ago"
         )
-    left = memory.budget.left(now.mono, spec.restarts)
-    lines.append(f"budget: {left} of {spec.restarts.max} restarts left in {duration(spec.restarts.within)}")
+    lines.append(
+        f"budget: {grounds.budget_left} of {spec.restarts.max} restarts left in {duration(spec.restarts.within)}"
+    )
     if memory.last_heal.outcome:
         lines.append(f"last attempt: {memory.last_heal.outcome}: {memory.last_heal.reason}")
     lines.append(f"next: {_next_step(grounds)}")

@@ -283,7 +283,9 @@ def test_counting_without_an_incident_opens_one():
 
 
 def many(count: int, overall: Intensity | None = None, **options: object) -> World:
-    workers = [WorkerSpec(f"w{n}", f"w{n}", outputs=(f"w{n}.out",), critical=n in (5, 6), **options) for n in range(count)]
+    workers = [
+        WorkerSpec(f"w{n}", f"w{n}", outputs=(f"w{n}.out",), critical=n in (5, 6), **options) for n in range(count)
+    ]
     return World(workers, overall=overall)
 
 
@@ -340,7 +342,11 @@ def test_the_host_budget_outlives_the_healer():
 
 def test_the_windows_hold_starts_and_not_intents():
     """A slow stop must not let one more restart into the window (the world checks every window)."""
-    world = World([worker("a", [], ["a.out"], restarts=Intensity(1, 100.0), attempts=99, retry_after=1.0)], [file("a.out", 8.0, 2.0)], stop_delay=60.0)
+    world = World(
+        [worker("a", [], ["a.out"], restarts=Intensity(1, 100.0), attempts=99, retry_after=1.0)],
+        [file("a.out", 8.0, 2.0)],
+        stop_delay=60.0,
+    )
     world.curse("a")
     world.run(HOUR)
     assert world.restarts()["a"] > 3

@@ -227,3 +227,20 @@ def test_the_pending_work_of_an_output_that_is_gone_from_the_architecture_is_for
     world.change([worker("a", ["in"], ["a.new"])])
     world.run(10)
     assert set(memory.pending) <= {"a.new"}
+
+
+def test_an_input_whose_producer_an_operator_restarted_is_confirmed_by_its_next_move():
+    world = World(chain("a", "b"))
+    world.run(60)
+    world.hang("b")
+    world.run(LIMIT - 30)
+    world.curse("a")  # the new process does not write
+    world.operator_stop("a")
+    world.operator_start("a")
+    restarted = world.mono
+    world.run(60)
+    assert world.restarts() == {}
+    assert "has not moved since its producer's restart" in world.reason("b")
+    world.cure("a")
+    world.until(lambda: world.restarts() == {"b": 1}, HOUR)
+    assert world.mono - restarted > 60

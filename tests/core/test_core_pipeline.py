@@ -30,7 +30,9 @@ def test_one_member_of_a_group_keeps_the_name_of_its_entry():
 
 
 def test_numprocs_gives_a_worker_for_each_process_with_its_paths():
-    spec = worker("w", ["in.%(process_num)d"], ["out.%(process_name)s", "o/%(process_num)02d"], trigger=("in.%(process_num)d",))
+    spec = worker(
+        "w", ["in.%(process_num)d"], ["out.%(process_name)s", "o/%(process_num)02d"], trigger=("in.%(process_num)d",)
+    )
     files = {"in.%(process_num)d": FileSpec("in.%(process_num)d", 7.0)}
     result = expand([spec], files, {"w": ["w_0", "w_12"]})
     assert [each.name for each in result.workers] == ["w:w_0", "w:w_12"]
@@ -140,7 +142,9 @@ def test_a_glob_is_one_with_a_wildcard():
 
 
 def test_a_glob_counts_its_newest_match():
-    world = World([worker("a", [], ["f/x_1"]), worker("b", ["f/x_*"], ["b.out"])], [file("f/x_1"), file("f/x_*"), file("b.out")])
+    world = World(
+        [worker("a", [], ["f/x_1"]), worker("b", ["f/x_*"], ["b.out"])], [file("f/x_1"), file("f/x_*"), file("b.out")]
+    )
     world.run(60)
     assert world.states() == {"a": "healthy", "b": "healthy"}
     world.hang("a")
@@ -155,7 +159,12 @@ def test_a_glob_counts_its_newest_match():
 
 
 def test_a_cycle_is_told_with_its_trail():
-    workers = [worker("c", ["y"], ["z"]), worker("a", ["z"], ["x"]), worker("b", ["x"], ["y"]), worker("d", ["y"], ["q"])]
+    workers = [
+        worker("c", ["y"], ["z"]),
+        worker("a", ["z"], ["x"]),
+        worker("b", ["x"], ["y"]),
+        worker("d", ["y"], ["q"]),
+    ]
     assert find_cycle(workers) == ("a", "x", "b", "y", "c", "z", "a")
     assert find_cycle(chain("a", "b", "c")) == ()
 
@@ -179,7 +188,12 @@ def test_workers_of_a_cycle_are_problems_and_the_others_are_watched():
 
 
 def test_relatives_are_all_up_and_down_the_stream_but_no_siblings():
-    workers = [*chain("a"), worker("b", ["a.out"], ["b.out"]), worker("c", ["a.out"], ["c.out"]), worker("d", ["b.out", "c.out"], [])]
+    workers = [
+        *chain("a"),
+        worker("b", ["a.out"], ["b.out"]),
+        worker("c", ["a.out"], ["c.out"]),
+        worker("d", ["b.out", "c.out"], []),
+    ]
     pipeline = Pipeline(expand(workers, {}, {name: [name] for name in "abcd"}))
     assert pipeline.relatives("a") == {"b", "c", "d"}
     assert pipeline.relatives("b") == {"a", "d"}
@@ -204,3 +218,36 @@ def test_upstream_ranks_before_downstream(count: int, random: object):
 def test_words_print_as_words():
     assert f"{Health.CATCHING_UP} {Health.CATCHING_UP!s}" == "catching_up catching_up"
     assert issubclass(Health, Word)
+
+
+@pytest.mark.parametrize(
+    ("members", "numbers"),
+    [
+        (["w"], [0]),
+        (["w_0", "w_1", "w_12"], [0, 1, 12]),
+        (["0_node7", "1_node7"], [0, 1]),
+        (["node7_0", "node7_1"], [0, 1]),
+        (["a", "b"], [0, 0]),
+        (["a1", "b"], [1, 0]),
+        (["3_3", "4_4"], [3, 4]),
+    ],
+)
+def test_the_number_of_a_process_is_the_one_by_which_its_group_differs(members, numbers):
+    spec = worker("w", [], ["out.%(process_name)s.%(process_num)d"])
+    found = expand([spec], {}, {"w": members})
+    assert [one.outputs[0] for one in found.workers] == [
+        f"out.{name}.{number}" for name, number in zip(members, numbers, strict=True)
+    ]
+
+
+def test_a_single_process_counts_as_0_whatever_its_name():
+    found = expand([worker("stage2", [], ["out_%(process_num)d"])], {}, {"stage2": ["stage2"]})
+    assert found.workers[0].outputs == ("out_0",)
+
+
+def test_two_workers_on_one_process_are_a_problem_of_both():
+    found = expand(
+        [worker("x", [], ["x.out"], program="p"), worker("y", [], ["y.out"], program="p:p")], {}, {"p": ["p"]}
+    )
+    assert found.problems.keys() == {"x", "y"}
+    assert "process p:p belongs to x and y" in found.problems["x"]

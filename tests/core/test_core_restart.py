@@ -208,7 +208,10 @@ def test_a_request_ends_with_75_when_an_operator_stops_the_worker_meanwhile():
     world.run(1)
     world.operator_stop("a")
     world.run(10)
-    assert (world.answers[request].exit_status, world.answers[request].reason) == (75, "an operator stopped it meanwhile")
+    assert (world.answers[request].exit_status, world.answers[request].reason) == (
+        75,
+        "an operator stopped it meanwhile",
+    )
 
 
 # --- orders that go astray ---------------------------------------------------------------------------------------
@@ -412,3 +415,69 @@ def test_what_stays_in_the_architecture_keeps_all_that_is_known_of_it():
     world.run(100)
     assert world.restarts() == {"b": 1}
     assert world.state("c") is Health.UNKNOWN
+
+
+def test_an_output_that_is_renamed_in_the_middle_of_a_verification_is_not_waited_for():
+    world = World(chain("a"))
+    world.run(60)
+    world.curse("a")
+    world.until_state("a", Health.VERIFYING)
+    world.change([worker("a", [], ["a.new"])])
+    world.restart_healer(after=1)  # what was owed is in the journal, too
+    world.cure("a")
+    world.run(10 * MINUTE)
+    assert world.restarts() == {"a": 1}
+    assert world.story("a")[-1] == "healed"
+
+
+def test_an_operators_restart_in_the_middle_of_our_stop_is_finished_by_us():
+    """`supervisorctl restart`: his stop is noted, then his start withdraws it, both while the process is STOPPING."""
+    world = World(chain("a"))
+    world.programs["a"].stop_delay = 5.0
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.run(1)
+    world.operator_stop("a")
+    world.run(1)
+    world.operator_start("a")
+    world.run(10 * MINUTE)
+    assert world.restarts() == {"a": 1}
+    assert world.states() == {"a": "healthy"}
+
+
+def test_an_operators_stop_in_the_middle_of_our_stop_holds():
+    world = World(chain("a"))
+    world.programs["a"].stop_delay = 5.0
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.run(1)
+    world.operator_stop("a")
+    world.run(10 * MINUTE)
+    assert world.restarts() == {}
+    assert world.states() == {"a": "stopped"}
+    assert world.story("a")[-1] == "abandoned"
+
+
+def test_one_worker_that_cannot_be_judged_does_not_end_the_watch_over_the_others():
+    world = World(chain("a", "b"))
+    world.run(60)
+    world.engine.patients["a"].memory.pending = None
+    world.hang("b")
+    world.run(HOUR)
+    assert world.states()["a"] == "unknown"
+    assert "the healer has a bug (TypeError" in world.reason("a")
+    assert world.story("a").count("bug") == 1
+    assert world.restarts() == {"b": 1}
+
+
+def test_the_last_healers_budget_is_respected_where_only_supervisord_remembers_it():
+    world = World(chain("a"))
+    world.run(60)
+    world.engine.restrict(world.now, "the journal cannot be written", {"a": 1, "gone": 0})
+    world.run(1)
+    assert world.engine.verdicts["a"].budget_left == 1
+    world.engine.restrict(world.now, "the journal cannot be written", {"a": 6})
+    world.run(MAX_AGE)
+    assert world.engine.verdicts["a"].budget_left == 1

@@ -8,7 +8,12 @@ from world import DAY, HOUR, LIMIT, MAX_AGE, MINUTE, World, chain, file, worker
 from supervisor_healer.core.limits import Limits
 from supervisor_healer.core.model import FileSpec, Health, ProcessState, WorkerSpec
 
-FILES = {"in": FileSpec("in", 60.0, 30.0), "a": FileSpec("a", 300.0, 150.0), "b": FileSpec("b", 600.0, 0.0), "conf": FileSpec("conf")}
+FILES = {
+    "in": FileSpec("in", 60.0, 30.0),
+    "a": FileSpec("a", 300.0, 150.0),
+    "b": FileSpec("b", 600.0, 0.0),
+    "conf": FileSpec("conf"),
+}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +207,11 @@ def test_without_outputs_it_is_healed_when_it_has_run_for_its_grace():
 
 
 def test_without_outputs_it_fails_when_it_never_stays_up():
-    world = World([worker("sink", ["in"], autorestart=True)] if False else [worker("sink", ["in"])], [file("in")], autorestart=True)
+    world = World(
+        [worker("sink", ["in"], autorestart=True)] if False else [worker("sink", ["in"])],
+        [file("in")],
+        autorestart=True,
+    )
     world.run(100)
     world.programs["sink"].crash_after = 20.0
     world.die("sink")

@@ -16,7 +16,8 @@ usage: supervisor-healer COMMAND ...
   demo                            a small pipeline that breaks and heals, in a temporary folder
   version                         print the version
 
-at a server, given by -s URL [-u USER] [-p PASSWORD], or by -c CONF, or found as supervisorctl finds it:
+at a server, given by -s URL [-u USER] [-p PASSWORD], or by -c CONF, before or after the command, or found as
+supervisorctl finds it:
 
   heal NAME...|all                judge workers now and heal what may be healed
   health [NAME...]                a line a worker: state, since, reason
@@ -28,14 +29,21 @@ at a server, given by -s URL [-u USER] [-p PASSWORD], or by -c CONF, or found as
 `supervisor-healer COMMAND --help` says more.
 """
 
+# The options of a server that may stand before the command, as supervisorctl takes them; each has a value.
+SERVER_OPTIONS = ("-s", "--serverurl", "-c", "--configuration", "-u", "--username", "-p", "--password")
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; answers the exit status."""
-    words = sys.argv[1:] if argv is None else argv
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(USAGE, end="", file=sys.stdout if words else sys.stderr)
-        return 0 if words else 2
-    command, rest = words[0], words[1:]
+    given = sys.argv[1:] if argv is None else argv
+    options, words = _server_options(given)
+    if words[:1] in (["-h"], ["--help"], ["help"]):
+        print(USAGE, end="")
+        return 0
+    if not words:
+        print((f"supervisor-healer: no command after {given[0]}\n\n" if given else "") + USAGE, end="", file=sys.stderr)
+        return 2
+    command, rest = words[0], options + words[1:]
     if command == "listen":
         return _listen(rest)
     if command in ("version", "--version"):
@@ -44,6 +52,18 @@ def main(argv: list[str] | None = None) -> int:
         print(__version__)
         return 0
     return _other(command, rest)
+
+
+def _server_options(words: list[str]) -> tuple[list[str], list[str]]:
+    """The options of a server that stand before the command, and the rest."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        option, equals, _ = words[at].partition("=")
+        attached = words[at][:2] in SERVER_OPTIONS and len(words[at]) > 2  # -sURL
+        if option not in SERVER_OPTIONS and not attached:
+            break
+        at += 1 if equals or attached else 2
+    return words[:at], words[at:]
 
 
 def _listen(words: list[str]) -> int:

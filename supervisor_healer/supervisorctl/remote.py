@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from supervisor.options import ClientOptions
 from supervisor.xmlrpc import SupervisorTransport
 
-from supervisor_healer.errors import UnreachableError
 from supervisor_healer.supervisorctl import session
 from supervisor_healer.supervisorctl.parsing import HelpAsked, Parser, UsageError, help_text
 from supervisor_healer.supervisorctl.terminal import say
@@ -32,8 +31,8 @@ class _Options(ClientOptions):  # type: ignore[misc] # it has no types
     """supervisorctl's own reading of its configuration, that raises where supervisorctl exits."""
 
     def usage(self, msg: str) -> NoReturn:
-        """Raise UnreachableError: what supervisorctl calls wrong usage here is a configuration it cannot read."""
-        raise UnreachableError(str(msg).removeprefix("Error: "))
+        """Raise UsageError: there is no configuration, or it does not say where the server is."""
+        raise UsageError(str(msg).removeprefix("Error: "))
 
 
 def main(command: str, words: list[str]) -> int:
@@ -46,9 +45,6 @@ def main(command: str, words: list[str]) -> int:
     except UsageError as error:
         _complain(str(error))
         return session.usage_status(command)
-    except UnreachableError as error:
-        _complain(f"ERROR: {error}")
-        return session.unreachable(command)
     try:
         return session.execute(command, rest, lambda: proxy(address), address.url, _say, _complain)
     except xmlrpc.client.ProtocolError:
@@ -69,13 +65,13 @@ def proxy(address: Address) -> Any:
 def configured(configuration: str) -> Address:
     """The server of a configuration's [supervisorctl] section; '' looks for it where supervisorctl does.
 
-    Raises UnreachableError if it cannot be read.
+    Raises UsageError if it cannot be read: supervisorctl, too, calls that bad usage.
     """
     options = _Options()
     try:
         options.realize(["-c", configuration, "status"] if configuration else ["status"], doc="")
     except (ValueError, OSError) as error:
-        raise UnreachableError(str(error)) from error
+        raise UsageError(str(error)) from error
     return Address(str(options.serverurl), options.username or None, options.password or None)
 
 
@@ -94,13 +90,17 @@ def _address(command: str, words: list[str]) -> tuple[Address, list[str]]:
             "\n  -c CONF                         the configuration whose [supervisorctl] section says where"
         )
     args, rest = parser.parse_known_args(words)
-    found = Address(_url(command, args.serverurl), None, None) if args.serverurl else configured(args.configuration)
+    try:
+        found = Address(_url(args.serverurl), None, None) if args.serverurl else configured(args.configuration)
+    except UsageError as error:
+        option = "-s: " if args.serverurl else "-c: " if args.configuration else ""
+        raise UsageError(f"{command}: {option}{error}") from error
     username = args.username or found.username or os.environ.get("SUPERVISOR_USERNAME")
     password = args.password or found.password or os.environ.get("SUPERVISOR_PASSWORD")
     return Address(found.url, username, password), rest
 
 
-def _url(command: str, url: str) -> str:
+def _url(url: str) -> str:
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises for what is no number
@@ -108,7 +108,7 @@ def _url(command: str, url: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise UsageError(f"{command}: {url!r} is not a server (expected unix:///path/to.sock or http://host:port)")
+        raise UsageError(f"{url!r} is not a server (expected unix:///path/to.sock or http://host:port)")
     return url
 
 

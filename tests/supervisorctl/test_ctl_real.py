@@ -305,8 +305,42 @@ def test_the_console_script_without_a_server(tmp_path: Path) -> None:
         assert done.returncode == status
         assert done.stderr == f"ERROR: {socket}: no such socket: is supervisord running?\n"
     assert "refused connection" in cli("health", "-s", "http://127.0.0.1:1").stderr
-    assert "could not find config file" in cli("health", "-c", str(tmp_path / "none.conf")).stderr
     assert "is not a server" in cli("heal", "wa", "-s", "ftp://x").stderr
+
+
+def test_options_of_the_server_may_stand_before_the_command(locked: Supervisord) -> None:
+    locked.start("healer")
+    locked.publish()
+    for words in (
+        ["-s", locked.url, "-u", "u", "-p", "s3cret", "health"],
+        [f"--serverurl={locked.url}", "-uu", "--password", "s3cret", "health", "wa"],
+        ["-u", "u", "health", "-s", locked.url, "--password=s3cret"],
+        ["-c", str(locked.conf), "history", "-n", "3"],
+    ):
+        done = cli(*words)
+        assert done.returncode == 0, done.stderr
+    assert "not allowed with argument" in cli("-s", locked.url, "heal", "wa", "-c", "x").stderr
+    assert cli("-s", locked.url, "heal").returncode == 2
+    assert cli("-s", locked.url, "--help").stdout.startswith("usage: supervisor-healer COMMAND")
+
+
+@pytest.mark.parametrize("words", [["-c"], ["-s", "unix:///x"], ["-s", "unix:///x", "-n", "heal"], ["-x", "heal"]])
+def test_options_without_a_command(words: list[str]) -> None:
+    done = cli(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("supervisor-healer: ")
+    assert "usage: supervisor-healer COMMAND" in done.stderr
+
+
+def test_a_configuration_that_says_nothing_is_bad_usage(tmp_path: Path) -> None:
+    (tmp_path / "empty.conf").write_text("")
+    for name, text in (
+        ("none.conf", f"could not find config file {tmp_path}/none.conf"),
+        ("empty.conf", ".ini file does not include supervisorctl section"),
+    ):
+        for command, status in (("heal", 2), ("monitor", 2), ("history", 2), ("health", 3), ("explain", 3)):
+            done = cli(command, "-c", str(tmp_path / name), "wa")
+            assert (done.returncode, done.stderr) == (status, f"{command}: -c: {text}\n")
 
 
 def test_a_server_without_our_namespace() -> None:

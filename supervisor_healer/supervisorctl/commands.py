@@ -224,13 +224,14 @@ def _workers(server: Any, names: list[str]) -> tuple[list[Struct], list[tuple[st
 
 def _expand(server: Any, name: str) -> list[Struct]:
     """The workers of an entry that stands for several (`key` or `key:*`), or of a group of supervisord's."""
-    prefix = f"{name.removesuffix(':*')}:"
-    if prefix.count(":") > 1:
+    group = name.removesuffix(":*")
+    if not group or ":" in group:
         return []
     return [
         one
         for one in server.healer.getAllWorkerHealth()
-        if one["name"].startswith(prefix) or f"{one['process']['name']}".startswith(prefix)
+        # a process is called by its group alone where it has the same name
+        if one["name"].startswith(f"{group}:") or f"{one['process']['name']}:".startswith(f"{group}:")
     ]
 
 

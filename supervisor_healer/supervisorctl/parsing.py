@@ -56,7 +56,7 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _heal(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a worker, its group:name, key:* for a group, or all")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a worker, its group:name, group:*, or all")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     parser.add_argument("--force", action="store_true", help="do not ask for fresh inputs (an operator's stop holds)")
     parser.add_argument("--no-wait", action="store_true", help="print the id of the request and do not wait for it")
@@ -64,12 +64,12 @@ def _heal(parser: argparse.ArgumentParser) -> None:
 
 
 def _health(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a worker, its group:name, or key:*; default: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a worker, its group:name, or group:*; default: all")
     _json(parser)
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a worker, its group:name, or key:*")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a worker, its group:name, or group:*")
     _json(parser)
 
 
@@ -81,7 +81,7 @@ def _history(parser: argparse.ArgumentParser) -> None:
 
 
 def _unmonitor(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="a worker, its group:name, key:*, or all")
+    parser.add_argument("name", metavar="NAME", help="a worker, its group:name, group:*, or all")
     parser.add_argument(
         "seconds",
         nargs="?",
@@ -94,7 +94,7 @@ def _unmonitor(parser: argparse.ArgumentParser) -> None:
 
 
 def _monitor(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="a worker, its group:name, key:*, or all")
+    parser.add_argument("name", metavar="NAME", help="a worker, its group:name, group:*, or all")
     _json(parser)
 
 

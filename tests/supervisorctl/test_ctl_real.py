@@ -112,6 +112,31 @@ def test_a_key_stands_for_all_its_workers(supervisord: Supervisord) -> None:
     assert supervisord.ctl("health", "man").returncode == 3
 
 
+def test_a_group_of_supervisords_stands_for_its_workers(supervisord: Supervisord) -> None:
+    named = worker("predictor", "late", address="wb:wb")
+    supervisord.publish(workers=[worker("wa"), named, worker("wab", address=""), worker("g", address="g:wa")])
+
+    def taken() -> list[str]:
+        requests = supervisord.take()
+        supervisord.publish()
+        for request in requests:
+            supervisord.progress(request["id"], "done")
+        supervisord.publish(workers=[worker("wa"), named, worker("wab", address=""), worker("g", address="g:wa")])
+        return [f"{request['verb']} {request['name']}" for request in requests]
+
+    for group, name in (("wa:*", "wa"), ("wb:*", "predictor"), ("g:*", "g")):
+        assert supervisord.ctl("heal", "--no-wait", group).returncode == 0
+        assert taken() == [f"heal {name}"]
+        assert [one["name"] for one in json.loads(supervisord.ctl("health", "--json", group).stdout)] == [name]
+    assert supervisord.ctl("health", "wb:*").returncode == 1
+    assert supervisord.ctl("explain", "wa:*").stdout.startswith("wa (healthy ")
+    assert supervisord.ctl("history", "wa:*").stdout == "nothing was done, and nothing refused\n"
+    for nobody in ("w:*", ":*", "wa:wa:*", "nobody:*"):
+        done = supervisord.ctl("heal", nobody)
+        assert (done.returncode, taken()) == (2, [])
+        assert f"no worker '{nobody}' is known" in done.stdout
+
+
 def test_an_interrupt_leaves_the_request_going(supervisord: Supervisord) -> None:
     typed = Typed(supervisord, "heal", "wa")
     [request] = opened(supervisord)

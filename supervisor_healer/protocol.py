@@ -148,10 +148,16 @@ class Publication(TypedDict):
 
 
 class PublishAnswer(TypedDict):
-    """`requests`: how many are open. `generation` changes when groups come or go, or an operator's stop was noted."""
+    """What the listener learns by publishing.
+
+    `requests`: how many are open. `generation` changes when groups come or go, or an operator's stop was noted.
+    `budget_left`, by worker, is what the listener before this one had last published; {} but in the answer to a new
+    listener's first publication. A journal that cannot be written is made up for with it.
+    """
 
     requests: int
     generation: int
+    budget_left: dict[str, int]
 
 
 class ProcessRow(TypedDict):

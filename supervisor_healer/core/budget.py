@@ -49,10 +49,11 @@ def wait_after(attempt: int, draw: float) -> float:
     return (0.5 + draw / 2) * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 16))
 
 
-def half_used(restarts: Sequence[float], now: float, intensity: Intensity) -> list[float]:
-    """The window as if at least half of it were used up."""
+def half_used(restarts: Sequence[float], now: float, intensity: Intensity, left: int | None = None) -> list[float]:
+    """The window as if at least half of it were used up, and all but `left` restarts of it where that is known."""
     inside = recent(restarts, now, intensity)
-    return inside + [now] * max(0, (intensity.max + 1) // 2 - len(inside))
+    used = max((intensity.max + 1) // 2, 0 if left is None else intensity.max - left)
+    return inside + [now] * max(0, used - len(inside))
 
 
 @dataclass(slots=True)

@@ -182,9 +182,13 @@ class Engine:
         said = f"what was remembered of it cannot be read ({type(error).__name__}: {error})"
         self._record.note(name, "journal", f"{said}: restarts are limited as if half of its budget were used up")
 
-    def restrict(self, now: Now, why: str) -> None:
-        """The past is lost (no journal): act as if half of every budget were used up."""
-        self._triage.restrict(now)
+    def restrict(self, now: Now, why: str, left: Mapping[str, int] | None = None) -> None:
+        """The past is lost (no journal): act as if half of every budget were used up.
+
+        `left` says, by worker, how many restarts a former healer had left where somebody remembers it.
+        """
+        self._triage.restrict(now, left or {})
+        self.examine_all()
         said = f"{why}: restarts are limited as if half of each budget were used up"
         self._record.note("", "journal", said)
 
@@ -257,14 +261,15 @@ class Engine:
         names = sorted(self._ward.due, key=self._ward.pipeline.rank.__getitem__)
         self._ward.due.clear()
         for name in names:
-            self._examine(name, now)
+            self._examine_safely(name, now)
         if not self._triage.halted:
             self._treatment.see_off(now)
         if not self._ward.distrusted:
             if not self._triage.halted:
                 self._desk.serve(names, now, self._treatment.begin)
             self._triage.plan(names, now, self._treatment.begin)
-        self._conclude(names, now)
+        if not self._triage.halted:  # whatever stops now is stopped by supervisord itself, which says nothing of it
+            self._conclude(names, now)
         self._ward.distrusted = ""
         return self._record.take(self._ward.patients, self._ward.tracks, self._triage.host.restarts)
 
@@ -284,6 +289,16 @@ class Engine:
                 self._record.worker_changed(name)
             self._record.note("", "clock", f"{trouble}: nobody is convicted, every age counts from now on")
         self._looks.begin_turn(now)
+
+    def _examine_safely(self, name: str, now: Now) -> None:
+        """One worker that cannot be judged, for a bug of ours, must not end the watch over the others."""
+        try:
+            self._examine(name, now)
+        except Exception as error:
+            why = f"the healer has a bug ({type(error).__name__}: {error})"
+            if self._ward.judged(name).reason != why:
+                self._record.note(name, "bug", f"{why}: it is not judged, please report this")
+            self._ward.doubt(name, why)
 
     def _examine(self, name: str, now: Now) -> None:
         """Judge the evidence, and take an attempt that is under way one step further."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
@@ -55,6 +55,12 @@ class Attempt:
         if self.clock_from is not None:
             self.spent += now - self.clock_from
         self.clock_from = now if runs else None
+
+    def keep_to(self, outputs: Collection[str]) -> None:
+        """The architecture has changed: only what is still an output of this worker can prove its restart."""
+        self.owed = [path for path in self.owed if path in outputs]
+        self.moved = [path for path in self.moved if path in outputs]
+        self.any_output = not self.owed
 
     def distrust(self, now: Now) -> None:
         """The clock was stepped, or we slept: what passed since the last look does not count."""

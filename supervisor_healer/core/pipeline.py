@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from supervisor_healer.core.model import FileSpec, InputSpec, WorkerSpec
 
 _PLACEHOLDER = re.compile(r"%\((process_name|process_num)\)(0?[0-9]*)([sd])")
-_LAST_NUMBER = re.compile(r"([0-9]+)(?!.*[0-9])")
+_NUMBERS = re.compile(r"[0-9]+")
 
 
 def is_pattern(path: str) -> bool:
@@ -129,18 +129,32 @@ def expand(
             problems[spec.name] = _no_program(spec.program, processes)
         for process in fitting:
             alone = bool(colon) or fitting == [group]
-            fill = _filler(process)
+            fill = _filler(process, 0 if alone and not colon else _number(process, members))
             result.append(_filled(spec, spec.name if alone else f"{spec.name}:{process}", f"{group}:{process}", fill))
             for path in (*spec.outputs, *(item.path for item in spec.inputs)):
                 if path in files:
                     all_files.setdefault(fill(path), replace(files[path], path=fill(path)))
     problems.update(_collisions(result, all_files))
+    problems.update(_shared_processes([spec for spec in result if spec.name not in problems]))
     return Expansion(tuple(result), all_files, problems)
 
 
-def _filler(process: str) -> Callable[[str], str]:
-    number = _LAST_NUMBER.search(process)
-    values = {"process_name": process, "process_num": int(number[1]) if number else 0}
+def _number(process: str, members: Sequence[str]) -> int:
+    """The process_num in a process's name: the number by which the members of its group differ, else its last one.
+
+    supervisord keeps no process_num, but makes every name with it. ``0_node7`` and ``1_node7`` are 0 and 1.
+    """
+    numbers = [_NUMBERS.findall(name) for name in members]
+    own = _NUMBERS.findall(process)
+    if len({len(found) for found in numbers}) == 1:
+        for place in reversed(range(len(own))):
+            if len({int(found[place]) for found in numbers}) == len(numbers):
+                return int(own[place])
+    return int(own[-1]) if own else 0
+
+
+def _filler(process: str, number: int) -> Callable[[str], str]:
+    values = {"process_name": process, "process_num": number}
 
     def fill(path: str) -> str:
         def one(match: re.Match[str]) -> str:
@@ -167,6 +181,19 @@ def _no_program(program: str, processes: Mapping[str, Sequence[str]]) -> str:
     inside = [f"{group}:{program}" for group, members in processes.items() if program in members]
     hint = f"; did you mean {inside[0]}?" if inside else ""
     return f"supervisord has no program {program}{hint}"
+
+
+def _shared_processes(workers: Sequence[WorkerSpec]) -> dict[str, str]:
+    """Two workers on one process would each have a budget for it."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for worker in workers:
+        owners[worker.program].append(worker.name)
+    return {
+        name: f"process {program} belongs to {' and '.join(names)}: give each worker its own program"
+        for program, names in owners.items()
+        if len(names) > 1
+        for name in names
+    }
 
 
 def _collisions(workers: Sequence[WorkerSpec], files: Mapping[str, FileSpec]) -> dict[str, str]:

@@ -83,6 +83,8 @@ def phase(attempt: Attempt, patient: Patient) -> Phase:
     process = patient.process
     if process is None or process.state is ProcessState.UNKNOWN:
         return Phase.GONE
+    if process.state is ProcessState.STOPPING and process.pid == attempt.pid and attempt.stage is Stage.STOPPING:
+        return Phase.ENDING  # also where a person has stopped it too: he may be about to start it again
     if patient.is_stopped:
         return Phase.OPERATOR
     if process.state is ProcessState.STOPPING:

@@ -169,8 +169,7 @@ class Treatment:
 
     def _break_holds(self, patient: Patient) -> None:
         """Who reads its outputs is judged by what comes after this restart."""
-        for path in patient.spec.outputs:
-            self._ward.tracks[path].break_hold()
+        self._ward.break_holds(patient)
         self._record.files_changed(patient.spec.outputs)
         self._record.worker_changed(patient.spec.name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from supervisor_healer.core.budget import half_used, room_at
@@ -60,17 +60,17 @@ class Triage:
         """The limit over all workers together."""
         return self.host.intensity(len(self._ward.patients))
 
-    def restrict(self, now: Now) -> None:
-        """The past is lost: act as if half of every budget were used up."""
+    def restrict(self, now: Now, left: Mapping[str, int]) -> None:
+        """The past is lost: act as if half of every budget were used up, or all but what is known to be `left` of it."""
         for name in self._ward.patients:
-            self.restrict_worker(name, now)
+            self.restrict_worker(name, now, left.get(name))
         self.restrict_host(now)
 
-    def restrict_worker(self, name: str, now: Now) -> None:
+    def restrict_worker(self, name: str, now: Now, left: int | None = None) -> None:
         """The past of one worker is lost: act as if half of its budget were used up."""
         patient = self._ward.patients[name]
         budget = patient.memory.budget
-        budget.restarts = half_used(budget.restarts, now.mono, patient.spec.restarts)
+        budget.restarts = half_used(budget.restarts, now.mono, patient.spec.restarts, left)
         self._record.worker_changed(name)
 
     def restrict_host(self, now: Now) -> None:

@@ -10,7 +10,7 @@ from supervisor_healer.core.diagnosis import Diagnosis, Judgement
 from supervisor_healer.core.freshness import Track
 from supervisor_healer.core.limits import Limits
 from supervisor_healer.core.memory import Memory
-from supervisor_healer.core.model import Freshness, Health, Now, Process, ProcessTable
+from supervisor_healer.core.model import Freshness, Health, Kind, Now, Process, ProcessTable
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.pipeline import Pipeline
 
@@ -93,6 +93,8 @@ class Ward:
                 leaving += [self._leaver(patient)] if patient.under_way else []
                 patient.process = patient.start = None
             patient.spec, patient.problem = spec, pipeline.problems.get(name, "")
+            if patient.memory.attempt is not None:
+                patient.memory.attempt.keep_to(spec.outputs)
             self.patients[name] = patient
             self._at[spec.program].append(name)
         self._judged = {name: judged for name, judged in self._judged.items() if name in self.patients}
@@ -110,7 +112,10 @@ class Ward:
             memory.attempt = None
             self._absent[name] = memory
             return False
-        self.patients[name].memory = memory
+        patient = self.patients[name]
+        patient.memory = memory
+        if memory.attempt is not None:
+            memory.attempt.keep_to(patient.spec.outputs)
         return True
 
     def _leaver(self, patient: Patient) -> Leaver:
@@ -149,7 +154,10 @@ class Ward:
     def _take(self, address: str, process: Process | None, now: Now) -> set[str]:
         for name in self._at.get(address, ()):
             patient = self.patients[name]
+            ran_before = patient.start is not None
             begins = patient.take(process, now)
+            if begins and ran_before and patient.spec.kind is Kind.SERVICE:
+                self.break_holds(patient)
             if patient.is_stopped:
                 patient.memory.first_start = None  # a person's own start begins its grace anew
             elif begins:
@@ -161,6 +169,11 @@ class Ward:
         assert start is not None
         if first is None or first > start.mono or self.diagnosis.has_produced(patient):
             patient.count_grace_from_this_start()
+
+    def break_holds(self, patient: Patient) -> None:
+        """It is being restarted, by whomever: who reads its outputs is judged by what comes after."""
+        for path in patient.spec.outputs:
+            self.tracks[path].break_hold()
 
     def call(self, names: Iterable[str]) -> None:
         """These are to be examined, in this turn or the next."""
@@ -192,6 +205,10 @@ class Ward:
         if judged.state is Health.HEALTHY and not patient.spec.outputs:
             patient.memory.first_start = None  # it has proven itself: the next start has a grace of its own
         self._causes.pop(name, None)
+
+    def doubt(self, name: str, why: str) -> None:
+        """It cannot be judged at all."""
+        self._judged[name] = Judgement(Health.UNKNOWN, why)
 
     def judged(self, name: str) -> Judgement:
         """The judgement from the evidence alone, as of the last look."""

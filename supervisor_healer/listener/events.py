@@ -22,7 +22,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from supervisor_healer.errors import ProtocolError
@@ -36,7 +36,7 @@ _HEADER = re.compile(
 )
 _BEGINNING = b"ver:"
 _LONGEST_HEADER = 16 * 1024  # bytes; most have some 120
-_LONGEST_BODY = 64 * 1024 * 1024  # characters; supervisord limits nothing, but a length beyond this is no length
+_LONGEST_BODY = 1024 * 1024  # characters; supervisord limits nothing, but nothing that concerns us comes near this
 _PROCESS = re.compile(r"processname:(.+?) groupname:(.*?) from_state:(\w+)((?: \w+:-?\d+)*)\s*\Z", re.DOTALL)
 _PROCESS_STATE = "PROCESS_STATE_"
 
@@ -177,11 +177,14 @@ class EventParser:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._oversized: Event | None = None  # its body is being thrown away
+        self._to_skip = 0  # characters of it
+        self._skipper = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
 
     @property
     def incomplete(self) -> bool:
         """Whether a part of an event waits for its rest: at the end of the stream it means a cut-off event."""
-        return bool(self._buffer)
+        return bool(self._buffer) or self._oversized is not None
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes, in order.
@@ -196,6 +199,8 @@ class EventParser:
         return events
 
     def _next(self) -> Event | None:
+        if self._oversized is not None:
+            return self._skipped(self._oversized)
         if not self._buffer:
             return None
         line, newline, _ = self._buffer[:_LONGEST_HEADER].partition(b"\n")
@@ -205,15 +210,30 @@ class EventParser:
         if match is None or not newline:
             raise ProtocolError(f"not an event of supervisord: {_shortened(line)}")
         length = int(match["len"])
+        headers = {key: value.decode(errors="replace") for key, value in match.groupdict().items()}
+        event = Event(headers["eventname"], int(match["serial"]), int(match["poolserial"]), headers, "")
         if length > _LONGEST_BODY:
-            raise ProtocolError(f"an event of {length} characters: {_shortened(line)}")
+            self._oversized, self._to_skip = event, length
+            self._buffer = self._buffer[len(line) + 1 :]
+            return self._skipped(event)
         taken = _characters(self._buffer, len(line) + 1, length)
         if taken is None:
             return None
         body, end = taken
         self._buffer = self._buffer[end:]
-        headers = {key: value.decode(errors="replace") for key, value in match.groupdict().items()}
-        return Event(headers["eventname"], int(match["serial"]), int(match["poolserial"]), headers, body)
+        return replace(event, body=body)
+
+    def _skipped(self, event: Event) -> Event | None:
+        """An event too large to be one of ours: its body is thrown away as it comes, and what follows is kept."""
+        text = self._skipper.decode(self._buffer)
+        if len(text) < self._to_skip:
+            self._to_skip -= len(text)
+            self._buffer = b""
+            return None
+        self._buffer = text[self._to_skip :].encode(errors="surrogateescape") + self._skipper.getstate()[0]
+        self._skipper.reset()
+        self._oversized = None
+        return event
 
 
 def _characters(buffer: bytes, start: int, count: int) -> tuple[str, int] | None:

@@ -8,6 +8,7 @@ import selectors
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 
 from supervisor_healer.architecture.loader import load
@@ -24,6 +25,7 @@ from supervisor_healer.words import clean
 LONGEST_SLEEP = 5.0
 RETRY_JOURNAL = 2.0
 EVENTS_A_TURN = 64
+AFTER_A_BUG = 1.0
 
 
 def log(text: str) -> None:
@@ -44,7 +46,15 @@ def run(architecture_path: str, environ: Mapping[str, str] = os.environ) -> int:
         return 2
     channel = events.EventChannel(*events.claim_streams())
     listener = Listener(architecture_path, channel, client)
-    listener.loop()
+    try:
+        listener.loop()
+    except ProtocolError as error:
+        log(f"healer: supervisord's event cannot be read: {error}; supervisord starts us anew")
+        return 1
+    if listener.told_to_stop:
+        # die by the signal: supervisord takes that for unexpected, and starts us again if it was not its own
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
     return 0
 
 
@@ -62,9 +72,11 @@ class Listener:
         self._retry_at = float("inf")
         self._heartbeat_at = 0.0
         self._signals: list[int] = []
+        self._stumbled = ""
+        self.told_to_stop = False
 
     def loop(self) -> None:
-        """Serve until the end."""
+        """Serve until the end. Raises ProtocolError if supervisord's events cannot be read any more."""
         wake = self._catch_signals()
         with selectors.DefaultSelector() as selector:
             selector.register(self._channel, selectors.EVENT_READ)
@@ -79,12 +91,13 @@ class Listener:
                     os.read(wake, 4096)
                 if signal.SIGTERM in self._signals or signal.SIGINT in self._signals:
                     log("healer: told to stop; what is under way is in the journal and goes on at the next start")
+                    self.told_to_stop = True
                     break
                 if signal.SIGHUP in self._signals:
                     self._load(first=False)
                 self._signals.clear()
                 self._receive()
-                self._turn(probes.read_now())
+                self._turn_safely()
         if self._watch is not None:
             self._watch.close(probes.read_now())
 
@@ -102,6 +115,19 @@ class Listener:
             return self._watch.next_wake(now)
         return min(self._heartbeat_at, self._retry_at)
 
+    def _turn_safely(self) -> None:
+        """A bug must not end the watch: it is logged, once, and the next turn comes a second later."""
+        try:
+            self._turn(probes.read_now())
+            self._stumbled = ""
+        except Exception:
+            told = traceback.format_exc()
+            if told != self._stumbled:
+                self._stumbled = told
+                for line in told.splitlines():
+                    log(f"healer: bug, please report: {line}")
+            time.sleep(AFTER_A_BUG)
+
     def _turn(self, now: Now) -> None:
         if self._watch is not None:
             self._watch.turn(now)
@@ -117,16 +143,12 @@ class Listener:
     # --- supervisord's events --------------------------------------------------------------------------------
 
     def _receive(self) -> None:
-        try:
-            for _ in range(EVENTS_A_TURN):
-                arrived = self._channel.receive()
-                if not arrived:
-                    return
-                for event in arrived:
-                    self._take(event)
-        except ProtocolError as error:
-            log(f"healer: supervisord's event cannot be read: {error}; starting anew")
-            self._channel.closed = True
+        for _ in range(EVENTS_A_TURN):
+            arrived = self._channel.receive()
+            if not arrived:
+                return
+            for event in arrived:
+                self._take(event)
 
     def _take(self, event: events.Event) -> None:
         kind = events.arrival(self._previous, event)

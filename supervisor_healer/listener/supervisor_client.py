@@ -143,6 +143,9 @@ def _checked(value: object, hint: Any, place: str) -> object:
     if get_origin(hint) is list:
         if isinstance(value, list):
             return [_checked(item, get_args(hint)[0], place) for item in value]
+    elif get_origin(hint) is dict:
+        if isinstance(value, dict):
+            return {key: _checked(item, get_args(hint)[1], place) for key, item in value.items()}
     elif hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):

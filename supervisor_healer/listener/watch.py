@@ -6,7 +6,7 @@ import heapq
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import (
@@ -39,6 +39,8 @@ FIRST_FOLLOW, LONGEST_FOLLOW = 0.005, 0.5  # seconds between two looks at a proc
 TABLE_SHARE = 20  # the process table is read so seldom that it takes no more than a twentieth of the time,
 TABLE_SHARE_UNDER_WAY = 4  # ... or a quarter while a stop or start is under way
 GLANCES_A_BEAT = 1000  # files, some 5 us each
+FEW_FILES = 100
+SHORTEST_BEAT = 0.5  # seconds
 RETRY_UNREACHABLE = 1.0
 RETRY_JOURNAL = 60.0
 UNREACHABLE_SAID_AGAIN = 60.0
@@ -71,12 +73,14 @@ class Watch:
             cycle=architecture.cycle,
             restarts_overall=architecture.restarts_overall,
         )
+        self._beat = HEARTBEAT
         self._welcome = False
         self._known = False
         self._table_wanted = True
         self._table_ready_at = 0.0
         self._requests_wanted = True
         self._generation = -1
+        self._budget_left: Mapping[str, int] = {}
         self._next_heartbeat = 0.0
         self._next_saving = 0.0
         self._next_journal = 0.0
@@ -180,6 +184,7 @@ class Watch:
 
     def _expand(self, addresses: dict[str, list[str]]) -> None:
         self._addresses = addresses
+        self._beat = _beat(self._architecture)
         architecture = self._architecture
         expansion = expand(architecture.workers, architecture.files, addresses)
         pipeline = Pipeline(expansion)
@@ -198,7 +203,7 @@ class Watch:
         before, same_boot = self._former_now()
         self.engine.restore(self._journal.memories(), before, now, same_boot=same_boot)
         if self._journal.warnings:
-            self.engine.restrict(now, "; ".join(self._journal.warnings))
+            self.engine.restrict(now, "; ".join(self._journal.warnings), self._budget_left)
         self._publisher.begin_anew(self._journal.history("", HISTORY_KEPT))
 
     def _former_now(self) -> tuple[Now | None, bool]:
@@ -243,7 +248,7 @@ class Watch:
         looked = {
             path: track.looked.mono for path, track in tracks.items() if track.looked and not track.spec.is_pattern
         }
-        old = [path for path, moment in looked.items() if now.mono - moment >= HEARTBEAT / 2]
+        old = [path for path, moment in looked.items() if now.mono - moment >= self._beat / 2]
         paths = heapq.nsmallest(GLANCES_A_BEAT, old, key=looked.__getitem__)
         self.engine.see(probes.look(self._architecture.root, paths), now)
 
@@ -311,12 +316,13 @@ class Watch:
             for piece in self._publisher.pieces(self.engine if self._known else None, beat=beat):
                 answer = self._client.publish(piece)
                 self._welcome = True
+                self._budget_left = answer["budget_left"] or self._budget_left
                 if answer["generation"] != self._generation:
                     self._table_wanted = True
                     self._generation = answer["generation"]
                 if answer["requests"]:
                     self._requests_wanted = self._requests_wanted or beat
-            self._next_heartbeat = now.mono + HEARTBEAT
+            self._next_heartbeat = now.mono + self._beat
             if self._trouble:
                 self._log("healer: supervisord answers again")
                 self._trouble = ""
@@ -354,3 +360,11 @@ class Watch:
             self._write(self.engine.file_memories(), (), now)
         self._journal.close()
         self._client.close()
+
+
+def _beat(architecture: Architecture) -> float:
+    """Seconds between two heartbeats: short where limits are short and files few, so that no age reads absurdly."""
+    shortest = min((spec.max_age for spec in architecture.files.values() if spec.max_age), default=HEARTBEAT)
+    if len(architecture.files) > FEW_FILES:
+        return HEARTBEAT
+    return min(HEARTBEAT, max(SHORTEST_BEAT, shortest / 4))

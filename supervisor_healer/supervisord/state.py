@@ -41,10 +41,14 @@ class State:
     def publish(self, news: Publication) -> PublishAnswer:
         """Take in a checked publication. Raises ProtocolError, and changes nothing, if its sender is not welcome."""
         self.expire()
+        before = self.attendance.news
         self.attendance.announce(news["listener"], full=news["full"])
+        left: dict[str, int] = {}
+        if before is not None and before["pid"] != news["listener"]["pid"]:
+            left = {name: worker["budget_left"] for name, worker in self.published.workers.items()}
         self.published.merge(news)
         self.requests.progress(news["requests"], news["listener"]["pid"])
-        return {"requests": self.requests.count_open(), "generation": self.generation}
+        return {"requests": self.requests.count_open(), "generation": self.generation, "budget_left": left}
 
     def expire(self) -> None:
         """End the requests that have waited too long. Looked at before every use: no timer runs in here."""

@@ -239,8 +239,8 @@ def test_an_input_whose_producer_an_operator_restarted_is_confirmed_by_its_next_
     world.operator_start("a")
     restarted = world.mono
     world.run(60)
-    assert world.restarts() == {}
+    assert "b" not in world.restarts()
     assert "has not moved since its producer's restart" in world.reason("b")
     world.cure("a")
-    world.until(lambda: world.restarts() == {"b": 1}, HOUR)
+    world.until(lambda: world.restarts().get("b") == 1, HOUR)
     assert world.mono - restarted > 60

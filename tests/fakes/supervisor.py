@@ -45,7 +45,7 @@ class FakeSupervisor(FakeProcessTable):
             if progress["state"] == "done" and progress["id"] in self.requests:
                 del self.requests[progress["id"]]
                 self.answers[progress["id"]] = (progress["exit_status"], progress["reason"])
-        return {"requests": len(self.requests), "generation": self.generation}
+        return {"requests": len(self.requests), "generation": self.generation, "budget_left": {}}
 
     def take_requests(self) -> list[WireRequest]:
         self._called()

@@ -141,7 +141,7 @@ NEWS: protocol.Publication = {
 def test_every_call() -> None:
     with (
         Scripted(
-            ours({"requests": 2, "generation": 5}),
+            ours({"requests": 2, "generation": 5, "budget_left": {"wa": 2}}),
             ours([REQUEST]),
             ours([ROW, ROW]),
             ours(ANSWER),
@@ -150,7 +150,7 @@ def test_every_call() -> None:
         ) as server,
         server.client() as client,
     ):
-        assert client.publish(NEWS) == {"requests": 2, "generation": 5}
+        assert client.publish(NEWS) == {"requests": 2, "generation": 5, "budget_left": {"wa": 2}}
         assert client.take_requests() == [REQUEST]
         assert client.process_table() == [ROW, ROW]
         assert client.stop_worker("g:w", 7) == ANSWER
@@ -243,7 +243,7 @@ def test_a_connection_that_was_closed_meanwhile() -> None:
         (lambda client: client.process_table(), [ROW]),
         (lambda client: client.stop_worker("g:w", 7), ANSWER),
         (lambda client: client.take_requests(), [REQUEST]),
-        (lambda client: client.publish(NEWS), {"requests": 0, "generation": 0}),
+        (lambda client: client.publish(NEWS), {"requests": 0, "generation": 0, "budget_left": {}}),
     ],
 )
 def test_a_connection_that_breaks_in_a_call(call: Callable[[SupervisorClient], object], answer: object) -> None:

@@ -17,15 +17,15 @@ def remark(state: State, address: str) -> str:
     """The text for the process with this ``group:name``: `; stalled: ...`, `; healer not running`, or ''."""
     worker = state.published.at(address)
     standing = state.attendance.state()
-    if standing == STOPPED:
-        watched = worker is not None or (state.attendance.news is None and _is_worker(state, address))
-        return "; healer not running" if watched else ""
+    if standing in (STOPPED, BROKEN):
+        # until a healer has said whom it watches, it may be anybody
+        watched = worker is not None or (not state.published.workers and _is_worker(state, address))
+        text = "healer not running" if standing == STOPPED else state.attendance.trouble()
+        return f"; {text}" if watched else ""
     if worker is None:
         return ""
     if standing == SILENT:
         return f"; healer silent for {words.duration(state.attendance.silent_for())}"
-    if standing == BROKEN:
-        return f"; {state.attendance.trouble()}"
     if worker["state"] in UNREMARKABLE:
         return ""
     name, reason, _ = structs.verdict(worker, state.attendance, time.monotonic())

@@ -154,6 +154,19 @@ def test_nothing_was_ever_published(own: Supervisord) -> None:
         healer.heal("wa")
 
 
+def test_a_broken_architecture_from_the_start_is_seen_in_status(own: Supervisord) -> None:
+    own.start("healer", "wa")
+    own.publish(workers=[], architecture_errors=["a.yaml:3: workers.x: nonsense"], loaded=False)
+    for name in ("wa", "wb", "never"):
+        assert own.description(name).endswith("; healer: architecture broken (supervisorctl health)")
+    assert "healer" not in own.description("healer")
+    own.publish(workers=[worker("wa")])
+    assert "healer" not in own.description("wa") + own.description("wb")
+    own.publish(architecture_errors=["a.yaml:3: workers.x: nonsense"], workers=[worker("wa")])
+    assert own.description("wa").endswith("; healer: architecture broken (supervisorctl health)")
+    assert "healer" not in own.description("wb")  # it is known who is watched
+
+
 def test_a_reload_begins_a_new_life(own: Supervisord) -> None:
     own.start("wa", "healer")
     own.publish(workers=[worker("wa", "stalled", "old")])

@@ -63,6 +63,15 @@ def file_line(
     return ", ".join([*parts, *filter(None, (source, note))])
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`number` and the noun that goes with it.
+
+    >>> counted(1, "error"), counted(2, "error"), counted(0, "entry", "entries")
+    ('1 error', '2 errors', '0 entries')
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def duration(seconds: float) -> str:
     """`seconds` in the two largest units that still matter: 0.4s, 45s, 2m30s, 41h, 9d.
 

@@ -9,6 +9,7 @@ from typing import TextIO
 from supervisor_healer.architecture.loader import examine
 from supervisor_healer.architecture.supervisord_conf import check_configuration
 from supervisor_healer.errors import Problem
+from supervisor_healer.words import counted
 
 OK = 0
 ERRORS = 1
@@ -28,11 +29,11 @@ def run(architecture_path: str, conf_path: str | None, out: TextIO) -> int:
     for problem in problems:
         _print(problem, out)
     errors = sum(problem.severity == "error" for problem in problems)
-    warnings = _count(len(problems) - errors, "warning") if len(problems) > errors else ""
+    warnings = counted(len(problems) - errors, "warning") if len(problems) > errors else ""
     if errors or architecture is None:
-        print(", ".join(filter(None, (_count(errors, "error"), warnings))), file=out)
+        print(", ".join(filter(None, (counted(errors, "error"), warnings))), file=out)
         return ERRORS
-    size = f"{_count(len(architecture.workers), 'worker')}, {_count(len(architecture.files), 'file')}"
+    size = f"{counted(len(architecture.workers), 'worker')}, {counted(len(architecture.files), 'file')}"
     print(f"{architecture_path}: {size}: ok" + (f", {warnings}" if warnings else ""), file=out)
     return OK
 
@@ -41,7 +42,3 @@ def _print(problem: Problem, out: TextIO) -> None:
     if problem.severity != "error":  # where a compiler says it, so that editors still find path:line
         problem = replace(problem, field=f"{problem.severity}: {problem.field}".removesuffix(": "))
     print(problem, file=out)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

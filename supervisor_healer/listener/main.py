@@ -20,7 +20,7 @@ from supervisor_healer.listener.publisher import Publisher
 from supervisor_healer.listener.supervisor_client import SupervisorClient
 from supervisor_healer.listener.watch import Watch
 from supervisor_healer.protocol import HEARTBEAT, RING
-from supervisor_healer.words import clean
+from supervisor_healer.words import clean, counted
 
 LONGEST_SLEEP = 5.0
 RETRY_JOURNAL = 2.0
@@ -193,7 +193,8 @@ class Listener:
             if architecture.state != self._state:
                 log(f"healer: `state` changes to {architecture.state} when the listener is restarted")
             self._watch.adopt(architecture)
-            log(f"healer: {'loaded' if first else 'reloaded'} {self._path}: {len(architecture.workers)} entries")
+            entries = counted(len(architecture.workers), "entry", "entries")
+            log(f"healer: {'loaded' if first else 'reloaded'} {self._path}: {entries}")
             return
         self._open(architecture)
 

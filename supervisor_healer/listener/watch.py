@@ -33,7 +33,7 @@ from supervisor_healer.listener.publisher import Publisher
 from supervisor_healer.listener.rpc import RefusedError, ShuttingDownError
 from supervisor_healer.listener.supervisor_client import SupervisorClient, row_to_process
 from supervisor_healer.protocol import HEARTBEAT, HISTORY_KEPT, OrderAnswer, WireRequest
-from supervisor_healer.words import render
+from supervisor_healer.words import counted, render
 
 FIRST_FOLLOW, LONGEST_FOLLOW = 0.005, 0.5  # seconds between two looks at a process that is being stopped or started
 TABLE_SHARE = 20  # the process table is read so seldom that it takes no more than a twentieth of the time,
@@ -122,7 +122,7 @@ class Watch:
     def complain(self, problems: Sequence[str], now: Now) -> None:
         """The new architecture is broken and the old one goes on: a person must hear of it."""
         self._complaints = [f"the new architecture is not used: {problem}" for problem in problems]
-        text = f"{len(problems)} errors, the one before stays in use: {problems[0]}"
+        text = f"{counted(len(problems), 'error')}, the one before stays in use: {problems[0]}"
         self._write((), [StampedNote(now, Note("", "architecture", text, tuple(problems)))], now)
 
     # --- one turn ------------------------------------------------------------------------------------------------

@@ -235,6 +235,8 @@ def test_a_broken_new_architecture_is_told_and_the_old_one_stays(site: Site) -> 
     assert site.fake.publications[-1]["listener"]["warnings"] == [
         "the new architecture is not used: a.yaml:3: workers: bad"
     ]
+    notes = [note["text"] for piece in site.fake.publications for note in piece["history"]]
+    assert "1 error, the one before stays in use: a.yaml:3: workers: bad" in notes
     assert site.states() == {"wa": "healthy", "wb": "healthy"}
 
 

@@ -74,16 +74,17 @@ def _check_expansion(
         """The entry that the worker of one process comes from; a process name holds no colon."""
         return entries.get(name) or entries[name.rpartition(":")[0]]
 
-    reported: set[str] = set()
-    for name, text in expansion.problems.items():
-        if text not in reported:
-            reported.add(text)
-            yield _at(architecture, entry(name), "outputs", clean(text))
     by_address: dict[str, list[WorkerSpec]] = defaultdict(list)
     by_name: dict[str, list[WorkerSpec]] = defaultdict(list)
     for worker in expansion.workers:
         by_address[worker.program].append(worker)
         by_name[worker.name].append(worker)
+    doubled = {worker.name for several in by_address.values() if len(several) > 1 for worker in several}
+    reported: set[str] = set()
+    for name, text in expansion.problems.items():
+        if text not in reported and name not in doubled:
+            reported.add(text)
+            yield _at(architecture, entry(name), "outputs", clean(text))
     for address, several in by_address.items():
         if len(several) > 1:
             names = " and ".join(worker.name for worker in several)

@@ -51,7 +51,8 @@ def _check_names(sources: Sources) -> None:
 def _check_programs(sources: Sources, draft: Draft) -> None:
     taken: dict[str, WorkerSpec] = {}
     for worker in draft.workers:
-        first = taken.setdefault(worker.program, worker)
+        group, _, name = worker.program.partition(":")
+        first = taken.setdefault(group if name == group else worker.program, worker)  # `p:p` is `p`
         if first is not worker:
             entry = sources.entries["workers"][worker.name]
             what = f"the program {worker.program} already belongs to the worker {first.name}"

@@ -241,6 +241,10 @@ BAD: dict[str, tuple[str, list[tuple[int, str, str]]]] = {
     "one program": (
         "workers:\n  wa: {}\n  wb: {program: wa}\n",
         [(5, "workers.wb.program", "the program wa already belongs to the worker wa")]),
+    "one program, as a process": (
+        "workers:\n  wa: {program: 'p:p'}\n  wb: {program: p}\n  wc: {program: 'p:q'}\n  p: {}\n",
+        [(5, "workers.wb.program", "the program p already belongs to the worker wa"),
+         (7, "workers.p.program", "the program p already belongs to the worker wa")]),
     # --- the graph
     "two producers": (
         "workers:\n  wa: {outputs: [a]}\n  wb:\n    outputs: [b, ./a]\n",

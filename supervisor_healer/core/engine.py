@@ -205,7 +205,7 @@ class Engine:
                 self._treatment.order_failed(event.worker, event.reason, now)
             case HealRequest():
                 self._desk.take(event)
-            case MonitorRequest():
+            case _:
                 self._monitor(event, now)
 
     def _monitor(self, request: MonitorRequest, now: Now) -> None:

@@ -119,9 +119,8 @@ class Track:
             self.held_since = now.mono
 
     def ages(self, now: Now) -> tuple[float, float]:
-        """(by the wall clock, by the monotonic one) in seconds; infinite without any progress."""
-        if self.mtime is None:
-            return INFINITE, INFINITE
+        """(by the wall clock, by the monotonic one) in seconds, of a file that has been seen."""
+        assert self.mtime is not None
         mono = now.mono - self.moved_mono
         return (mono if self.from_future else max(0.0, now.wall - self.mtime)), mono
 

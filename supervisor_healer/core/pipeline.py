@@ -85,8 +85,6 @@ def find_cycle(workers: Sequence[WorkerSpec]) -> tuple[str, ...]:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         names: list[str] = error.args[1]
-        if names[0] != names[-1]:
-            names.append(names[0])
         start = min(range(len(names) - 1), key=lambda at: names[at])
         names = names[start:-1] + names[: start + 1]
         trail = [names[0]]
@@ -263,10 +261,6 @@ class Pipeline:
     def ancestors(self, name: str) -> set[str]:
         """Every worker upstream of `name`."""
         return self._closure(name, self.upstream) - {name}
-
-    def sources(self, item: InputSpec) -> tuple[str, ...]:
-        """The workers that write this input."""
-        return self.producers[item.path]
 
     @staticmethod
     def _closure(name: str, edges: Mapping[str, tuple[str, ...]]) -> set[str]:

@@ -45,9 +45,8 @@ class Ticket:
 
     def settle(self, name: str, status: int, reason: str) -> None:
         """What became of this worker."""
-        if name in self.waiting:
-            del self.waiting[name]
-            self.results[name] = (status, reason)
+        self.waiting.pop(name, None)
+        self.results[name] = (status, reason)
 
     def answer(self) -> Answer:
         """The end: of several workers the worst, and what there is to say of each."""

@@ -26,10 +26,6 @@ class Timetable:
             self._heap = [(moment, key) for key, moment in self._moments.items()]
             heapq.heapify(self._heap)
 
-    def clear(self) -> None:
-        """Nothing is due any more."""
-        self._moments, self._heap = {}, []
-
     @property
     def first(self) -> float:
         """The earliest moment, infinite when nothing is due."""

@@ -123,14 +123,14 @@ class Treatment:
     def _order(self, patient: Patient, attempt: Attempt, do: Do, now: Now) -> None:
         process = patient.process
         assert process is not None
+        if do is Do.STOP and self._ward.distrusted:
+            return
         stopped_by_us = do is Do.START and process.state is ProcessState.STOPPED
         if not stopped_by_us and (objection := self._objection(patient, attempt, now)):
             self._withdraw(patient, attempt, objection, now)
             return
         name = patient.spec.name
         if do is Do.STOP:
-            if self._ward.distrusted:
-                return
             self._record.add(Stop(name, process.address, process.pid))
             self._tell(patient, f"stop pid {process.pid}")
         else:

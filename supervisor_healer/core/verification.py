@@ -38,7 +38,8 @@ def verify(
 ) -> Verification:
     """Look for the output that proves the restart; runs the attempt's clock (it is changed in place).
 
-    `grace` is the start-up grace in seconds, the proof of a worker without outputs.
+    `grace` is the start-up grace in seconds: the proof of a worker without outputs, and the time after which one has
+    nothing to do whose outputs have no max_age.
     """
     if not patient.spec.outputs:
         return _by_running(attempt, patient, now, grace)
@@ -58,7 +59,7 @@ def verify(
     if judged.not_fresh:
         return _behind_a_shut_gate(attempt, f"waits for {', '.join(judged.not_fresh)} before {owed} can prove it", now)
     if not pending:
-        max_age = max((tracks[path].spec.max_age or 0.0 for path in waiting), default=0.0)
+        max_age = max((age for path in waiting if (age := tracks[path].spec.max_age) is not None), default=grace)
         ends = attempt.started + max_age
         if now.mono >= ends:
             return Verification(Proof.IDLE, f"restarted, and no work has come in for {duration(max_age)}")

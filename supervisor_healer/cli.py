@@ -74,7 +74,8 @@ def _listen(words: list[str]) -> int:
             "The event listener. supervisord starts it, from an [eventlistener:healer] section:\n"
             "  command = supervisor-healer listen %(here)s/architecture.yaml\n"
             "  events = PROCESS_STATE,TICK_5,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE\n"
-            "  buffer_size = 1024",
+            "  buffer_size = 1024\n"
+            "  autorestart = true",
             file=sys.stdout if asked else sys.stderr,
         )
         return 0 if asked else 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -20,6 +21,10 @@ EVENTS_A_PROCESS = 4
 LEAST_BUFFER = 100
 GOOD_BUFFER = 1024
 _DEFAULT_BUFFER = 10
+_NO_AUTORESTART = {
+    **dict.fromkeys(("false", "no", "off", "0"), "supervisord would not start the healer again after a crash"),
+    "unexpected": "a healer that somebody ends with `kill` exits with 0, and supervisord would leave it down",
+}
 _ANCESTORS = {"TICK_5": "TICK"}  # and EVENT, of all
 
 
@@ -49,19 +54,28 @@ def _check_options(section: Section, found: Configuration) -> Iterator[Problem]:
         yield _at(section, "redirect_stderr", what, "stderr_logfile, and no redirect_stderr")
     if section.get("numprocs", "1").strip() != "1":
         yield _at(section, "numprocs", "more than one healer: each would restart the same workers", "numprocs = 1")
-    if section.get("autorestart").strip().lower() in ("false", "no", "off", "0"):
-        what = "supervisord would not start the healer again after a crash"
-        yield _at(section, "autorestart", what, "autorestart = true", "warning")
+    autorestart = section.get("autorestart", "unexpected").strip().lower()
+    if autorestart in _NO_AUTORESTART:
+        yield _at(section, "autorestart", _NO_AUTORESTART[autorestart], "autorestart = true", "warning")
     if not section.is_on("autostart", "true"):
         what = "nothing is healed until somebody starts the healer by hand"
         yield _at(section, "autostart", what, "autostart = true", "warning")
-    processes = sum(map(len, found.processes.values()))
+    yield from _check_buffer(section, sum(map(len, found.processes.values())))
+
+
+def _check_buffer(section: Section, processes: int) -> Iterator[Problem]:
     needed = max(LEAST_BUFFER, EVENTS_A_PROCESS * processes)
     text = section.get("buffer_size", str(_DEFAULT_BUFFER)).strip()
-    if text.isdecimal() and int(text) < needed:
-        what = f"{text} is too small: when all {processes} processes start at once supervisord drops the oldest events"
-        expected = f"buffer_size = {max(GOOD_BUFFER, needed)}"
-        yield _at(section, "buffer_size", what, expected, "warning")
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) >= needed:
+        return
+    all_of_them = f"{processes} processes" if processes > 1 else "processes"
+    if int(text) < processes:
+        what = f"{text} is less than the {all_of_them}: when they all start supervisord is certain to drop events"
+        severity = "error"
+    else:
+        what = f"{text} is too small: when all {all_of_them} start at once supervisord drops the oldest events"
+        severity = "warning"
+    yield _at(section, "buffer_size", what, f"buffer_size = {max(GOOD_BUFFER, needed)}", severity)
 
 
 def _check_events(section: Section) -> Iterator[Problem]:

@@ -40,7 +40,8 @@ CONF = {
         "supervisor.ctl_factory = supervisor_healer.supervisorctl:make_healer_controllerplugin",
     "eventlistener:healer":
         "command = supervisor-healer listen %(here)s/architecture.yaml\n"
-        "events = PROCESS_STATE,TICK_5,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE\nbuffer_size = 1024",
+        "events = PROCESS_STATE,TICK_5,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE\nbuffer_size = 1024\n"
+        "autorestart = true",
     "program:wa": "command = /bin/cat",
     "program:wb": "command = /bin/cat",
 }  # fmt: skip
@@ -152,12 +153,33 @@ TRAPS: dict[str, tuple[Sections, str, str, str, str]] = {
         listener("buffer_size = 1210", without="buffer_size")
         | {"program:wc": "command = cat\nnumprocs = 300\nprocess_name = wc%(process_num)d"},
         "buffer_size", "[eventlistener:healer] buffer_size", "warning", "(expected buffer_size = 1212)"),
+    "buffer for fewer than there are": (
+        listener("buffer_size = 302", without="buffer_size")
+        | {"program:wc": "command = cat\nnumprocs = 300\nprocess_name = wc%(process_num)d"},
+        "buffer_size", "[eventlistener:healer] buffer_size", "error", "302 is less than the 303 processes: when they "
+        "all start supervisord is certain to drop events (expected buffer_size = 1212)"),
+    "default buffer for fewer than there are": (
+        listener("", without="buffer_size")
+        | {"program:wc": "command = cat\nnumprocs = 8\nprocess_name = wc%(process_num)d"},
+        "[eventlistener:healer]", "[eventlistener:healer] buffer_size", "error", "10 is less than the 11 processes: "),
+    "default buffer for as many": (
+        listener("", without="buffer_size")
+        | {"program:wc": "command = cat\nnumprocs = 7\nprocess_name = wc%(process_num)d"},
+        "[eventlistener:healer]", "[eventlistener:healer] buffer_size", "warning",
+        "10 is too small: when all 10 processes start"),
     "redirect_stderr": (
         listener("redirect_stderr = true"), "redirect_stderr", "[eventlistener:healer] redirect_stderr", "error",
         "stderr would mix into the event protocol"),
     "autorestart": (
-        listener("autorestart = false"), "autorestart", "[eventlistener:healer] autorestart", "warning",
-        "supervisord would not start the healer again after a crash"),
+        listener("autorestart = false", without="autorestart"), "autorestart", "[eventlistener:healer] autorestart",
+        "warning", "supervisord would not start the healer again after a crash (expected autorestart = true)"),
+    "autorestart unexpected": (
+        listener("autorestart = Unexpected", without="autorestart"), "autorestart",
+        "[eventlistener:healer] autorestart", "warning", "a healer that somebody ends with `kill` exits with 0, and "
+        "supervisord would leave it down (expected autorestart = true)"),
+    "default autorestart": (
+        listener("", without="autorestart"), "[eventlistener:healer]", "[eventlistener:healer] autorestart", "warning",
+        "supervisord would leave it down (expected autorestart = true)"),
     "autostart": (
         listener("autostart = false"), "autostart", "[eventlistener:healer] autostart", "warning",
         "nothing is healed until somebody starts the healer by hand"),
@@ -219,6 +241,8 @@ def test_each_trap_is_named_at_its_line(name: str, checked: Check, tmp_path: Pat
 @pytest.mark.parametrize(
     "changes",
     [
+        listener("autorestart = ON", without="autorestart"),
+        listener("autorestart = 1", without="autorestart"),
         listener("events = EVENT", without="events"),
         listener("events = process_state, tick, remote_communication, supervisor_state_change", without="events"),
         listener(f"user = {USER}") | {"unix_http_server": "file = %(here)s/s.sock\nchmod = 0770"},
@@ -261,7 +285,8 @@ def test_the_rest_may_stand_in_included_files(checked: Check, tmp_path: Path) ->
 
 def test_problems_come_by_file_and_line(checked: Check, tmp_path: Path) -> None:
     changes = {
-        **listener("autorestart = false", without="buffer_size"), "program:wb": None,
+        "eventlistener:healer": LISTENER.replace("buffer_size = 1024\n", "").replace("= true", "= false"),
+        "program:wb": None,
         "supervisord": CONF["supervisord"] + "\nidentifier = a:b",
     }  # fmt: skip
     problems = checked(changes)

@@ -91,6 +91,14 @@ def test_a_stopped_worker_stays_stopped_in_a_step():
     assert world.transitions["a"] == ["healthy", "stopped"]
 
 
+def test_a_step_while_somebody_was_never_started():
+    world = World(chain("a"), autostart=False)
+    world.run(100)
+    world.step_clock(HOUR)
+    world.run(100)
+    assert world.state("a") is Health.STOPPED
+
+
 @pytest.mark.parametrize("hours", [1, 12])
 def test_a_suspended_host_restarts_nobody(hours: int):
     world = World(chain("a", "b", source="in"), [file("in")])

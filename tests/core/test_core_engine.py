@@ -33,6 +33,19 @@ def test_an_empty_architecture_sleeps():
     assert engine.next_wake() == BOOT + 60.0
 
 
+def test_what_it_works_with_can_be_seen():
+    workers = chain("a", "b")
+    pipeline = Pipeline(expand(workers, {}, {}))
+    engine = Engine(pipeline, draw=lambda: 0.5)
+    assert engine.pipeline is pipeline
+    assert set(engine.patients) == {"a", "b"}
+    assert set(engine.tracks) == {"a.out", "b.out"}
+    assert engine.verdicts == {}
+    assert engine.host_restarts == []
+    assert engine.restarts_overall.max == 5
+    assert engine.state("a") is Health.UNKNOWN
+
+
 def test_looks_that_nobody_wanted_do_no_harm():
     engine = new_engine()
     engine.see({"nobody's": Seen(EPOCH)}, Now(EPOCH, BOOT))

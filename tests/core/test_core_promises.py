@@ -160,7 +160,7 @@ def bound(plan: Plan) -> float:
     return 2 * DAY + 10 * plan.slowest
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     plans(),
     st.lists(faults, max_size=8),
@@ -198,7 +198,7 @@ def test_the_promises(plan: Plan, script: list[Fault], overall: Intensity | None
             assert json.loads(json.dumps(Memory.from_json(data, world.mono).as_json())).keys() == data.keys()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plans(), st.integers(0, 7), st.sampled_from(["hang", "die"]), st.floats(0, 900))
 def test_one_root_costs_one_restart(plan: Plan, who: int, what: str, when: float):
     world = plan.world()

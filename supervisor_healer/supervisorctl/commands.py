@@ -88,27 +88,38 @@ def explain(args: argparse.Namespace, server: Any, out: Out) -> int:
 def history(args: argparse.Namespace, server: Any, out: Out) -> int:
     """What was done, and refused. Without a healer: what supervisord still holds of it, and 7."""
     listener = server.healer.getListenerState()
+    status = NO_HEALER if listener["state"] == "stopped" else DONE
+    missing = _history_missing(listener)
     try:
         notes = server.healer.getHistory(args.name, args.n)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != BAD_NAME:
             raise
         names = [one["name"] for one in _expand(server, args.name)]
-        if not names:
+        if not names and not missing:
             out(f"{args.name}: ERROR: {_text(fault)}")
-            return NO_HEALER if listener["state"] == "stopped" else USAGE
+            return status or USAGE
         notes = [note for name in names for note in server.healer.getHistory(name, args.n)]
         notes = sorted(notes, key=lambda note: float(note["id"]))[-args.n :]
     if args.json:
         out(_as_json(notes))
     else:
+        if listener["trouble"]:
+            out(listener["trouble"])
         for line in rendering.history_lines(notes, evidence=args.verbose):
             out(line)
-        if listener["state"] == "stopped":
-            out(listener["trouble"])
-        elif not notes:
-            out("nothing was done, and nothing refused")
-    return NO_HEALER if listener["state"] == "stopped" else DONE
+        if not notes and not status:
+            out(missing or "nothing was done, and nothing refused")
+    return status
+
+
+def _history_missing(listener: Struct) -> str:
+    """Why a healer that runs has no history to show, or ''."""
+    if listener["state"] == "broken":
+        return "the history is not loaded: the architecture has errors (see `supervisorctl health`)"
+    if listener["state"] == "stopped" or listener["loaded"]:
+        return ""
+    return "the history is not loaded yet; try again"
 
 
 def heal(args: argparse.Namespace, server: Any, out: Out) -> int:

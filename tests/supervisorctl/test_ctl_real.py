@@ -193,6 +193,24 @@ def test_history(supervisord: Supervisord) -> None:
     assert supervisord.ctl("history", "nobody").returncode == 2
 
 
+@pytest.mark.parametrize("words", [[], ["wa"], ["nobody"], ["-v", "wa:*"]])
+def test_a_history_that_is_not_loaded(supervisord: Supervisord, words: list[str]) -> None:
+    note = {"id": 1, "at": 1.7e9, "worker": "wa", "event": "restart", "text": "attempt 1", "evidence": []}
+    broken = "healer: architecture broken (supervisorctl health)"
+    supervisord.publish(workers=[], architecture_errors=["a.yaml:3: one"], loaded=False)
+    done = supervisord.ctl("history", *words)
+    missing = "the history is not loaded: the architecture has errors (see `supervisorctl health`)"
+    assert (done.returncode, done.stdout.splitlines()) == (0, [broken, missing])
+    assert supervisord.ctl("history", "--json", *words).stdout == "[]\n"
+    supervisord.publish(architecture_errors=["a.yaml:3: one"], history=[note])
+    assert supervisord.ctl("history").stdout.splitlines()[0] == broken
+    assert supervisord.ctl("history").stdout.endswith("  wa  restart: attempt 1\n")
+    supervisord.publish(workers=[], loaded=False)
+    done = supervisord.ctl("history", *words)
+    missing = "the history is not loaded yet; try again\n"
+    assert (done.returncode, done.stdout) == (0, missing)
+
+
 def shell(supervisord: Supervisord, *lines: str) -> str:
     """What supervisorctl's shell prints for these lines."""
     done = subprocess.run(

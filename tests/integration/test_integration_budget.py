@@ -9,7 +9,7 @@ pytestmark = pytest.mark.real
 
 
 def test_after_a_failed_attempt_the_next_comes_when_the_wait_is_over() -> None:
-    with Site(chain("wa", "wb"), defaults={"verify_within": "1s"}) as site:
+    with Site(chain("wa", "wb"), defaults={"verify_within": "4s"}) as site:
         site.until_healthy()
         site.set("wb", "mute")
         site.until_heal("wb", "failed")
@@ -39,7 +39,7 @@ def test_after_a_failed_attempt_the_next_comes_when_the_wait_is_over() -> None:
 
 
 def test_failed_attempts_quarantine_it_and_an_operators_heal_releases_it() -> None:
-    policy = {"attempts": 1, "verify_within": "1s"}
+    policy = {"attempts": 1, "verify_within": "4s"}
     with Site(chain("wa", "wb", "wc"), defaults=policy) as site:
         site.until_healthy()
         site.set("wb", "mute")
@@ -63,7 +63,7 @@ def test_failed_attempts_quarantine_it_and_an_operators_heal_releases_it() -> No
 
 
 def test_a_quarantine_is_probed_after_a_while_and_twice_as_long_after_a_failed_probe() -> None:
-    policy = {"attempts": 1, "verify_within": "1s", "retry_after": "2s"}
+    policy = {"attempts": 1, "verify_within": "4s", "retry_after": "2s"}
     with Site(chain("wa", "wb"), defaults=policy) as site:
         site.until_healthy()
         site.set("wb", "mute")

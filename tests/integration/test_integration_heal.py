@@ -108,7 +108,7 @@ def test_heal_acts_on_one_that_is_catching_up_and_shows_each_step() -> None:
 
 
 def test_heal_acts_on_one_that_is_stalled_and_does_not_wait_for_the_next_attempt() -> None:
-    with Site(chain("wa", "wb"), defaults={"verify_within": "1s"}) as site:
+    with Site(chain("wa", "wb"), defaults={"verify_within": "4s"}) as site:
         site.until_healthy()
         site.set("wb", "mute")
         site.until_heal("wb", "failed")

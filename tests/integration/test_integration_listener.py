@@ -324,13 +324,17 @@ def test_after_it_was_asleep_it_counts_anew_and_convicts_nobody() -> None:
         assert site.starts() == {"wa": 1, "wb": 1}
 
 
-def test_it_leaves_in_order_when_it_is_told_to() -> None:
+def test_it_leaves_in_order_when_it_is_told_to_and_is_back_unless_supervisord_told_it() -> None:
     with Site(chain("wa", "wb")) as site:
         site.until_healthy()
         site.rpc.supervisor.stopProcess("healer")
-        assert "stopped: healer (exit status 0)" in site.read("supervisord.log")
+        assert site.statename("healer") == "STOPPED"
         assert "told to stop" in site.read("healer.err")
         site.rpc.supervisor.startProcess("healer")
+        site.until_healthy()
+        pid = site.pid("healer")
+        os.kill(pid, signal.SIGTERM)
+        site.until_healer(other_than=pid)
         site.until_healthy()
         assert site.starts() == {"wa": 1, "wb": 1}
 

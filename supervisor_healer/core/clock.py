@@ -1,4 +1,4 @@
-"""Whether the clocks can be trusted: the wall clock can be stepped, the host can sleep, and the healer can oversleep."""
+"""Whether the clocks can be trusted: the wall clock can be stepped, the host can sleep, the healer can oversleep."""
 
 from __future__ import annotations
 

@@ -9,35 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from supervisor_healer.core.freshness import INFINITE, NEVER, Standing, Track
+from supervisor_healer.core.examination import Case, Examination, InputView, OutputView
+from supervisor_healer.core.freshness import INFINITE, Track
 from supervisor_healer.core.limits import Limits
-from supervisor_healer.core.model import Freshness, Health, InputSpec, Now, ProcessState
+from supervisor_healer.core.model import Freshness, Health, Now, ProcessState
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.words import ago, duration, until
 
 #: States in which there is nothing to heal.
 FINE = frozenset({Health.HEALTHY, Health.IDLE, Health.LATE, Health.STARTING})
-
-
-@dataclass(frozen=True, slots=True)
-class OutputView:
-    """One output as its producer is judged by it. `pending` is since when work waits for it, None if none does."""
-
-    path: str
-    standing: Standing
-    pending: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class InputView:
-    """One input as the gate sees it. `fresh` is after allowing for an idle producer, `held_since` None: no hold."""
-
-    item: InputSpec
-    standing: Standing
-    fresh: bool
-    idle: bool
-    held_since: float | None
-    healing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +35,6 @@ class Judgement:
     stale: tuple[str, ...] = ()
     convicted: tuple[str, ...] = ()
     not_fresh: tuple[str, ...] = ()
-    pending: bool = False
     changes_at: float = INFINITE
     waits: tuple[str, ...] = ()
 
@@ -63,20 +42,6 @@ class Judgement:
     def may_be_healed(self) -> bool:
         """Whether the evidence convicts: stalled, or down with every required input fresh."""
         return self.state is Health.STALLED or (self.state is Health.DOWN and not self.not_fresh)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """All that one judgement rests on. `operator`: for an explicit heal, by one look and without the inputs' hold."""
-
-    patient: Patient
-    now: Now
-    operator: bool
-    outputs: tuple[OutputView, ...]
-    inputs: tuple[InputView, ...]
-    owing: tuple[OutputView, ...]
-    stale: tuple[str, ...]
-    not_fresh: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +56,12 @@ class Finding:
 
 
 class Diagnosis:
-    """Judges workers by their tracks. `producers` names who writes a path, `state_of` gives a producer's state."""
+    """Judges workers by what an examination sees of them."""
 
-    def __init__(
-        self,
-        tracks: Mapping[str, Track],
-        limits: Limits,
-        producers: Callable[[str], tuple[Patient, ...]],
-        state_of: Callable[[str], Health],
-    ) -> None:
+    def __init__(self, examination: Examination, tracks: Mapping[str, Track], limits: Limits) -> None:
+        self._examination = examination
         self._tracks = tracks
         self._limits = limits
-        self._producers = producers
-        self._state_of = state_of
         self._rows: tuple[Callable[[Case], Finding | None], ...] = (
             self._unknown,
             self._stopped,
@@ -120,7 +78,7 @@ class Diagnosis:
 
     def judge(self, patient: Patient, now: Now, *, operator: bool = False) -> Judgement:
         """The first row of the table that matches, from `unknown` to `stalled`, without what is laid over it."""
-        case = self._case(patient, now, operator)
+        case = self._examination.examine(patient, now, operator=operator)
         for row in self._rows:
             finding = row(case)
             if finding is not None:
@@ -138,84 +96,9 @@ class Diagnosis:
             case.stale,
             finding.convicted,
             case.not_fresh,
-            any(view.pending is not None for view in case.outputs),
             min(changes, default=INFINITE),
             finding.waits,
         )
-
-    # --- the evidence ------------------------------------------------------------------------------------------
-
-    def _case(self, patient: Patient, now: Now, operator: bool) -> Case:
-        outputs = self._outputs(patient, now, operator)
-        inputs = tuple(self._input(item, now) for item in patient.spec.inputs)
-        return Case(
-            patient,
-            now,
-            operator,
-            outputs,
-            inputs,
-            owing=tuple(view for view in outputs if view.standing.counts is not Freshness.FRESH),
-            stale=tuple(view.path for view in outputs if view.standing.counts is Freshness.STALE),
-            not_fresh=tuple(view.item.path for view in inputs if view.item.required and not view.fresh),
-        )
-
-    def _outputs(self, patient: Patient, now: Now, one_look: bool) -> tuple[OutputView, ...]:
-        floor = None
-        if patient.start is not None:
-            grace = self._limits.startup_grace(patient.spec)
-            floor = Now(patient.start.wall + grace, patient.start.mono + grace)
-        return tuple(
-            OutputView(
-                path,
-                self._tracks[path].as_output(now, floor=floor, one_look=one_look),
-                self._pending_since(patient, path),
-            )
-            for path in patient.spec.outputs
-        )
-
-    def _input(self, item: InputSpec, now: Now) -> InputView:
-        """One whose only producers are idle is as new as it can be."""
-        track = self._tracks[item.path]
-        standing = track.as_input(now)
-        producers = self._producers(item.path)
-        idle = (
-            standing.counts in (Freshness.FRESH, Freshness.LATE, Freshness.STALE)
-            and bool(producers)
-            and all(self._state_of(producer.spec.name) is Health.IDLE for producer in producers)
-        )
-        healing = next((producer.spec.name for producer in producers if producer.under_way), "")
-        return InputView(item, standing, standing.counts is Freshness.FRESH or idle, idle, track.held_since, healing)
-
-    def _pending_since(self, patient: Patient, path: str) -> float | None:
-        if self._limits.triggers(patient.spec):
-            known = patient.memory.pending.get(path)
-            return None if known is None else known[0]
-        track = self._tracks[path]
-        start = NEVER if patient.start is None else patient.start.mono
-        return track.moved_mono if track.mtime is not None else max(track.first_look, start)
-
-    def note_pending(self, patient: Patient) -> None:
-        """Remember the first move of a triggering input after each output that a look has found."""
-        pending = patient.memory.pending
-        for path in [path for path in pending if path not in patient.spec.outputs]:
-            del pending[path]
-        triggers = [self._tracks[path] for path in self._limits.triggers(patient.spec)]
-        for path in patient.spec.outputs:
-            output = self._tracks[path]
-            if path in pending and pending[path][1] != output.mtime:
-                del pending[path]
-            if path not in pending and output.looked is not None:
-                moves = [track.moved_mono for track in triggers if _moved_after(track, output, patient)]
-                if moves:
-                    pending[path] = (min(moves), output.mtime)
-
-    def has_produced(self, patient: Patient) -> bool:
-        """Whether any of its outputs has moved since the start from which its start-up grace counts."""
-        memory = patient.memory
-        if memory.first_start is None:
-            return False
-        first, wall = memory.first_start, memory.first_start_wall
-        return any(self._tracks[path].moved_since(wall, first) for path in patient.spec.outputs)
 
     # --- the rows of the table -----------------------------------------------------------------------------------
 
@@ -252,7 +135,7 @@ class Diagnosis:
             return None
         grace = self._limits.startup_grace(patient.spec)
         first = start.mono if memory.first_start is None else memory.first_start
-        produced = self.has_produced(patient)
+        produced = self._examination.has_produced(patient)
         excuse_ends = first + grace + self._limits.longest_limit(patient.spec.outputs, grace)
         looping = not produced and memory.first_pid not in (process.pid, 0)
         if looping and now.mono >= excuse_ends and (case.owing or not case.outputs):
@@ -360,13 +243,6 @@ class Diagnosis:
             return f"{short(path)} missing{limit}"
         gone = "" if track.present else " when last seen"
         return f"{short(path)} {ago(track.aged_from)} old{gone}{limit}"
-
-
-def _moved_after(trigger: Track, output: Track, patient: Patient) -> bool:
-    """Whether a trigger has moved after an output; one never seen: after the process start."""
-    if output.mtime is not None:
-        return trigger.moved_after(output)
-    return patient.start is not None and trigger.moved_since(patient.start.wall, patient.start.mono)
 
 
 def short(path: str) -> str:

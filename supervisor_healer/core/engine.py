@@ -22,9 +22,9 @@ from typing import Any
 
 from supervisor_healer.core.bulletin import Bulletin
 from supervisor_healer.core.clock import Clock
+from supervisor_healer.core.former_life import FormerLife
 from supervisor_healer.core.freshness import NEVER, Track
 from supervisor_healer.core.looks import Looks
-from supervisor_healer.core.memory import Memory
 from supervisor_healer.core.model import (
     Answer,
     Decision,
@@ -50,7 +50,6 @@ from supervisor_healer.core.triage import Triage
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration
 
-MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)  # what a memory of another shape raises
 LEAVER_PATIENCE = 1.0  # seconds between two looks at a process that has left the architecture while under way
 
 
@@ -144,43 +143,11 @@ class Engine:
     ) -> None:
         """Take back what a former life remembered (kind -> name -> memory), when the clocks stood at `before`."""
         shift = None
-        if not same_boot:
-            shift = 0.0 if before is None else now.mono - max(0.0, now.wall - before.wall) - before.mono
-        for name, memory in memories.get("worker", {}).items():
-            try:
-                self._restore_worker(name, memory, shift, now)
-            except MISSHAPEN as error:
-                self._pass_over(name, error, now)
         if same_boot:
-            for path, memory in memories.get("file", {}).items():
-                if path in self._ward.tracks and memory:
-                    self._ward.tracks[path].recall(memory)
             self._clock.last = before
-        try:
-            host = memories.get("host", {}).get("", {}).get("restarts", [])
-            self._triage.host.restarts = [min(moment + (shift or 0.0), now.mono) for moment in host]
-        except MISSHAPEN as error:
-            self._pass_over("", error, now)
-
-    def _restore_worker(self, name: str, data: Mapping[str, Any], shift: float | None, now: Now) -> None:
-        memory = Memory.from_json(data, now.mono, shift)
-        if not self._ward.give_back(name, memory):
-            return
-        if memory.attempt is not None:
-            self._ward.in_treatment.add(name)
-            said = f"a restart that a former healer began ({memory.attempt.stage.value}) is completed"
-            self._record.note(name, "completed", f"{said}: {memory.attempt.reason}")
-
-    def _pass_over(self, name: str, error: Exception, now: Now) -> None:
-        """A memory that another version of the healer wrote, say: no reason not to come up, but to be careful."""
-        if name and name not in self._ward.patients:
-            return
-        if name:
-            self._triage.restrict_worker(name, now)
         else:
-            self._triage.restrict_host(now)
-        said = f"what was remembered of it cannot be read ({type(error).__name__}: {error})"
-        self._record.note(name, "journal", f"{said}: restarts are limited as if half of its budget were used up")
+            shift = 0.0 if before is None else now.mono - max(0.0, now.wall - before.wall) - before.mono
+        FormerLife(self._ward, self._triage, self._record, now, shift).give_back(memories)
 
     def restrict(self, now: Now, why: str, left: Mapping[str, int] | None = None) -> None:
         """The past is lost (no journal): act as if half of every budget were used up.
@@ -274,7 +241,7 @@ class Engine:
         return self._record.take(self._ward.patients, self._ward.tracks, self._triage.host.restarts)
 
     def file_memories(self) -> list[Remember]:
-        """All that moves on by itself (the files, the clocks of attempts), for the journal at every cycle and at the end."""
+        """All that moves on by itself (files, the clocks of attempts), for the journal: every cycle, and at the end."""
         files = [Remember("file", path, track.memory()) for path, track in self.tracks.items() if track.looked]
         attempts = sorted(self._ward.in_treatment)
         return [*files, *(Remember("worker", name, self._ward.patients[name].memory.as_json()) for name in attempts)]

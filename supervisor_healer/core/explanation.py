@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from supervisor_healer.core.diagnosis import InputView, Judgement, OutputView
+from supervisor_healer.core.diagnosis import Judgement
+from supervisor_healer.core.examination import InputView, OutputView
 from supervisor_healer.core.memory import Stage
 from supervisor_healer.core.model import FileVerdict, Freshness, Health, Note, Now, Verdict
 from supervisor_healer.core.patient import Patient
@@ -33,18 +34,8 @@ RULES: Mapping[Health, str] = {
 
 LINKS_SHOWN = 6  # steps of a long chain that are shown before its root
 
-#: States that say that something is wrong with a worker.
-TROUBLE = frozenset(
-    {
-        Health.DOWN,
-        Health.STALLED,
-        Health.BLOCKED,
-        Health.CATCHING_UP,
-        Health.QUARANTINED,
-        Health.HEALING,
-        Health.VERIFYING,
-    }
-)
+#: Trouble that ends without any restart of ours, if it ends from one of these.
+CURED_BY_ITSELF = frozenset({Health.DOWN, Health.STALLED, Health.BLOCKED, Health.CATCHING_UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +239,6 @@ def headline(before: Verdict | None, verdict: Verdict) -> Note | None:
         return Note(verdict.worker, "blocked", said, verdict.evidence)
     if before is None:
         return None if verdict.state is Health.UNKNOWN else Note(verdict.worker, "verdict", said)
-    if verdict.state in (Health.HEALTHY, Health.IDLE) and before.state in TROUBLE:
-        if before.state not in (Health.HEALING, Health.VERIFYING, Health.QUARANTINED):
-            return Note(verdict.worker, "recovered", f"by itself, was {before.state}: {before.reason}")
+    if verdict.state in (Health.HEALTHY, Health.IDLE) and before.state in CURED_BY_ITSELF:
+        return Note(verdict.worker, "recovered", f"by itself, was {before.state}: {before.reason}")
     return Note(verdict.worker, "verdict", f"{before.state} -> {said}")

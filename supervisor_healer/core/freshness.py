@@ -202,8 +202,9 @@ class Track:
         return {
             "looked": [self.looked.wall, self.looked.mono], "first_look": self.first_look, "present": self.present,
             "seen_mono": _finite(self.seen_mono), "mtime": self.mtime, "moved_mono": _finite(self.moved_mono),
-            "found_mono": _finite(self.found_mono), "found_after": _finite(self.found_after), "aged_from": self.aged_from,
-            "from_future": self.from_future, "orderly": self.orderly, "held_since": self.held_since, "hold_needs_move": self.hold_needs_move,
+            "found_mono": _finite(self.found_mono), "found_after": _finite(self.found_after),
+            "aged_from": self.aged_from, "from_future": self.from_future, "orderly": self.orderly,
+            "held_since": self.held_since, "hold_needs_move": self.hold_needs_move,
         }  # fmt: skip
 
     def recall(self, memory: Mapping[str, object]) -> None:

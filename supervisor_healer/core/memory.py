@@ -25,9 +25,9 @@ class Stage(str, Enum):
 class Attempt:
     """A restart under way: why, how far, and what would prove it.
 
-    `counted` is the moment that stands for it in the windows of the budgets. `owed` are the outputs that must move; empty
-    with `any_output` means that one of all is enough. `pid` is the process to be stopped, 0 if there was none.
-    `started` (mono) is the look before the start order, `started_wall` its wall time: only a move found after it counts.
+    `counted` is the moment that stands for it in the windows of the budgets. `owed` are the outputs that must move;
+    empty with `any_output` means that one of all is enough. `pid` is the process to be stopped, 0 if there was none.
+    `started` (mono) is the look before the start order, `started_wall` its wall time: only a later move counts.
     `spent` seconds of `verify_within` have run; the clock runs (`clock_from`) while work is pending and the inputs are
     fresh. `requests` are the ids of the operators' requests that wait for it.
     """
@@ -88,7 +88,7 @@ class Memory:
     first_pid: int = 0
     unmonitored: bool = False
     unmonitored_until: float | None = None
-    last_heal: LastHeal = LastHeal()
+    last_heal: LastHeal = field(default_factory=LastHeal)
     answered: dict[str, list[Any]] = field(default_factory=dict)
     state: str = ""
     since_wall: float = 0.0

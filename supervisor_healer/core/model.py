@@ -347,7 +347,7 @@ class LastHeal:
 class Verdict:
     """What is concluded about one worker, and why: `reason` for a status line, `evidence` for `explain`.
 
-    The evidence is `grounds` (verdict, rule, process), a line for each file, and `outlook` (chain, budget, what is next).
+    The evidence is `grounds` (verdict, rule, process), a line for each file, and `outlook` (chain, budget, what next).
 
     `next_attempt` is a mono moment, None when no attempt is being waited for. Texts hold moments as tokens
     (see `words`), so that a verdict stays equal while nothing but time has changed.

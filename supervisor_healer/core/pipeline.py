@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
-from supervisor_healer.core.model import FileSpec, InputSpec, WorkerSpec
+from supervisor_healer.core.model import FileSpec, WorkerSpec
 
 _PLACEHOLDER = re.compile(r"%\((process_name|process_num)\)(0?[0-9]*)([sd])")
 _NUMBERS = re.compile(r"[0-9]+")
@@ -68,6 +69,7 @@ def producers(path: str, workers: Sequence[WorkerSpec]) -> tuple[str, ...]:
 def find_cycle(workers: Sequence[WorkerSpec]) -> tuple[str, ...]:
     """The trail of a cycle, workers and files in turn along the data flow and closed, or () if there is none.
 
+    >>> from supervisor_healer.core.model import InputSpec
     >>> find_cycle([WorkerSpec("a", "a", inputs=(InputSpec("y"),), outputs=("x",)),
     ...             WorkerSpec("b", "b", inputs=(InputSpec("x"),), outputs=("y",))])
     ('a', 'x', 'b', 'y', 'a')
@@ -88,7 +90,7 @@ def find_cycle(workers: Sequence[WorkerSpec]) -> tuple[str, ...]:
         start = min(range(len(names) - 1), key=lambda at: names[at])
         names = names[start:-1] + names[: start + 1]
         trail = [names[0]]
-        for upstream, reader in zip(names, names[1:], strict=False):
+        for upstream, reader in pairwise(names):
             trail += [through[upstream, reader], reader]
         return tuple(trail)
     return ()
@@ -118,10 +120,7 @@ def expand(
     for spec in workers:
         group, colon, name = spec.program.partition(":")
         members = processes.get(group, ())
-        if colon:
-            fitting = [name] if name in members else []
-        else:
-            fitting = list(members)
+        fitting = [member for member in members if not colon or member == name]
         if not fitting:
             result.append(spec)
             problems[spec.name] = _no_program(spec.program, processes)

@@ -25,7 +25,8 @@ WORST_FIRST = (USAGE, FAILED, REFUSED, OK)
 class Begin(Protocol):
     """Begins an attempt on one worker, for a request."""
 
-    def __call__(self, name: str, now: Now, *, judged: Judgement, request: str, forced: bool) -> None: ...
+    def __call__(self, name: str, now: Now, *, judged: Judgement, request: str, forced: bool) -> None:
+        """Begin it; `judged` are the grounds, `forced` says that the inputs were ignored."""
 
 
 @dataclass(slots=True)

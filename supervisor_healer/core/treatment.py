@@ -1,4 +1,4 @@
-"""One worker's restart, from the intent to its outcome. Every order is given once, and again only if it had no effect."""
+"""One worker's restart, from intent to outcome. Every order is given once, and again only if it had no effect."""
 
 from __future__ import annotations
 

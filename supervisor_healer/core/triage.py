@@ -61,7 +61,7 @@ class Triage:
         return self.host.intensity(len(self._ward.patients))
 
     def restrict(self, now: Now, left: Mapping[str, int]) -> None:
-        """The past is lost: act as if half of every budget were used up, or all but what is known to be `left` of it."""
+        """The past is lost: act as if half of every budget were used up, or all but what is known to be `left`."""
         for name in self._ward.patients:
             self.restrict_worker(name, now, left.get(name))
         self.restrict_host(now)
@@ -81,7 +81,7 @@ class Triage:
     # --- who may go --------------------------------------------------------------------------------------------
 
     def plan(self, names: Iterable[str], now: Now, begin: Callable[[str, Now], None]) -> None:
-        """Begin what may begin: critical first, then fewest attempts, then longest stale; roots before their readers."""
+        """Begin what may begin: critical first, fewest attempts, longest stale; but roots before their readers."""
         candidates = [name for name in names if self._is_candidate(name)]
         for name in candidates:
             if self._ward.patients[name].memory.budget.convicted(now.mono):

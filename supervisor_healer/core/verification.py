@@ -1,4 +1,4 @@
-"""Is it healed? Only new output after the restart says so, and only pending work and fresh inputs make its clock run."""
+"""Is it healed? Only new output after the restart says so, and its clock runs only while there is work to do."""
 
 from __future__ import annotations
 

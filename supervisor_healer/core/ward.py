@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from supervisor_healer.core.diagnosis import Diagnosis, Judgement
+from supervisor_healer.core.examination import Examination
 from supervisor_healer.core.freshness import Track
 from supervisor_healer.core.limits import Limits
 from supervisor_healer.core.memory import Memory
@@ -100,7 +101,8 @@ class Ward:
         self._judged = {name: judged for name, judged in self._judged.items() if name in self.patients}
         self._causes = {}
         self.in_treatment &= self.patients.keys()
-        self.diagnosis = Diagnosis(self.tracks, self.limits, self._producers, self.state)
+        self._examination = Examination(self.tracks, self.limits, self._producers, self.state)
+        self.diagnosis = Diagnosis(self._examination, self.tracks, self.limits)
         for process in self._processes.values():
             self._take(process.address, process, self._heard)
         self.due = set(self.patients)
@@ -167,7 +169,7 @@ class Ward:
     def _count_grace(self, patient: Patient) -> None:
         first, start = patient.memory.first_start, patient.start
         assert start is not None
-        if first is None or first > start.mono or self.diagnosis.has_produced(patient):
+        if first is None or first > start.mono or self._examination.has_produced(patient):
             patient.count_grace_from_this_start()
 
     def break_holds(self, patient: Patient) -> None:
@@ -200,7 +202,7 @@ class Ward:
     def judge(self, name: str, now: Now) -> None:
         """Judge the evidence on one worker anew."""
         patient = self.patients[name]
-        self.diagnosis.note_pending(patient)
+        self._examination.note_pending(patient)
         judged = self._judged[name] = self.diagnosis.judge(patient, now)
         if judged.state is Health.HEALTHY and not patient.spec.outputs:
             patient.memory.first_start = None  # it has proven itself: the next start has a grace of its own

@@ -115,8 +115,8 @@ def test_a_full_window_of_good_restarts_quarantines():
 def test_probes_come_after_an_hour_doubling_to_a_day():
     world = quarantined()
     world.run(16 * HOUR)
-    probes = [at for at in world.times("a", "restart")][3:]
-    failures = [at for at in world.times("a", "failed")][2:]
+    probes = world.times("a", "restart")[3:]
+    failures = world.times("a", "failed")[2:]
     gaps = [probe - failed for probe, failed in zip(probes, failures, strict=False)]
     assert gaps == pytest.approx([HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR], abs=6.0)
     quarantine = Quarantine(0.0, 0.0, 10 * HOUR)
@@ -302,7 +302,7 @@ def test_many_stalls_at_once_are_spread():
     world.run(10 * MINUTE)
     assert len(world.restarts()) == 10
     world.run(10 * MINUTE)
-    assert world.restarts() == {name: 1 for name in world.programs}
+    assert world.restarts() == dict.fromkeys(world.programs, 1)
     assert "quarantined" not in world.story()
 
 

@@ -17,15 +17,16 @@ from supervisor_healer.core.model import LastHeal
 moments = st.floats(0, 1e6)
 maybe = st.one_of(st.none(), moments)
 names = st.text(max_size=8)
+few = st.lists(names, max_size=2)
 attempts = st.builds(
-    Attempt, names, moments, moments, st.sampled_from(Stage), st.integers(0, 99), st.lists(names, max_size=2), st.booleans(),
-    moments, requests=st.lists(names, max_size=2), started=moments, started_wall=moments, moved=st.lists(names, max_size=2), spent=moments,
+    Attempt, names, moments, moments, st.sampled_from(Stage), st.integers(0, 99), few, st.booleans(), moments,
+    requests=few, started=moments, started_wall=moments, moved=few, spent=moments,
 )  # fmt: skip
 incidents = st.builds(Incident, moments, st.integers(0, 9), st.integers(0, 9), moments, maybe)
 quarantines = st.builds(Quarantine, moments, moments, st.floats(1, 86400.0))
 memories = st.builds(
     Memory,
-    st.builds(Budget, st.lists(moments, max_size=4), st.one_of(st.none(), incidents), st.one_of(st.none(), quarantines)),
+    st.builds(Budget, st.lists(moments, max_size=4), st.none() | incidents, st.none() | quarantines),
     st.one_of(st.none(), attempts),
     st.dictionaries(names, st.tuples(moments, maybe), max_size=2),
     maybe, moments, st.integers(-1, 99), st.booleans(), maybe,

@@ -13,7 +13,9 @@ OLD, NEW = 100.0, 200.0  # starts, before and after the start order at 150
 ORDERED = 150.0
 
 
-def patient(state: ProcessState, pid: int = 0, start: float = OLD, kind: Kind = Kind.SERVICE, **process: bool) -> Patient:
+def patient(
+    state: ProcessState, pid: int = 0, start: float = OLD, kind: Kind = Kind.SERVICE, **process: bool
+) -> Patient:
     row = Process("a:a", state, pid, start, **process)
     return Patient(WorkerSpec("a", "a:a", kind), Memory(), "", row, Now(start, start) if start else None)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import HOUR, MINUTE, World, chain, file, worker
 
-from supervisor_healer.core.model import FileSpec, Health, WorkerSpec, Word
+from supervisor_healer.core.model import FileSpec, Health, Word, WorkerSpec
 from supervisor_healer.core.pipeline import Pipeline, Producers, expand, find_cycle, is_pattern, producers
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from world import DAY, HOUR, MINUTE, World, file, worker
 
 from supervisor_healer.core.memory import Memory
-from supervisor_healer.core.model import FileSpec, Health, Intensity, Kind, ProcessState, WorkerSpec
+from supervisor_healer.core.model import FileSpec, Health, Intensity, Kind, ProcessState, Start, Stop, WorkerSpec
 
 FINE = {Health.HEALTHY, Health.IDLE}
 
@@ -70,7 +70,7 @@ def plans(draw: st.DrawFn, most: int = 5) -> Plan:
                 critical=draw(st.booleans()),
                 startup_grace=draw(st.sampled_from([None, 20.0])),
                 retry_after=draw(st.sampled_from([600.0, 3600.0])),
-            )  # fmt: skip
+            )
         )
         programs[name] = {
             "period": max_age / draw(st.sampled_from([10, 30])),
@@ -84,7 +84,8 @@ def plans(draw: st.DrawFn, most: int = 5) -> Plan:
 
 FAULTS = (
     "hang", "curse", "die", "doom", "crash_loop", "cure", "outage", "supply", "stop", "start", "heal", "force",
-    "unmonitor", "monitor", "kill_healer", "kill_at_order", "step", "suspend", "stall", "remove", "lose_order", "garbage",
+    "unmonitor", "monitor", "kill_healer", "kill_at_order", "step", "suspend", "stall", "remove", "lose_order",
+    "garbage",
 )  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def strike(world: World, fault: Fault) -> None:
         "unmonitor": lambda: world.unmonitor(name, 100.0 * fault.how),
         "monitor": lambda: world.monitor(name),
         "kill_healer": lambda: world.restart_healer(after=[0.0, 1.0, 60.0, 3000.0][fault.how % 4]),
-        "kill_at_order": lambda: world.kill_at(lambda d: type(d).__name__ in ("Stop", "Start"), before=bool(fault.how % 2)),
+        "kill_at_order": lambda: world.kill_at(lambda d: isinstance(d, Stop | Start), before=bool(fault.how % 2)),
         "step": lambda: world.step_clock([-7200.0, -60.0, -7.0, 7.0, 60.0, 3600.0, 7200.0, DAY][fault.how]),
         "suspend": lambda: world.suspend(1000.0 * (1 + fault.how)),
         "stall": lambda: world.stall(20.0 * (1 + fault.how)),

@@ -54,6 +54,7 @@ BOOT = 5_000.0
 MAX_AGE = 5 * MINUTE
 GRACE = 2.5 * MINUTE
 LIMIT = MAX_AGE + GRACE
+NO_LIMIT = Intensity(1000, 600.0)
 
 #: The events of history that tell a worker's story; changes of verdict are left out.
 PLOT = frozenset(
@@ -167,7 +168,7 @@ class Program:
         )  # fmt: skip
 
 
-class BrokenPromise(AssertionError):
+class BrokenPromiseError(AssertionError):
     """What the README promises did not hold; the world's history is in the message."""
 
 
@@ -183,7 +184,7 @@ class World:
         draw: Callable[[], float] = lambda: 0.5,
         mode: Mode = Mode.HEAL,
         cycle: float = 60.0,
-        overall: Intensity | None = Intensity(1000, 600.0),
+        overall: Intensity | None = NO_LIMIT,
         eager: float = 0.0,
         started: bool = True,
         members: Mapping[str, list[str]] | None = None,
@@ -294,7 +295,7 @@ class World:
                 return False
             at_once = at_once + 1 if moment <= self.mono else 0
             if at_once > 200 + 20 * len(self.specs):
-                raise BrokenPromise(f"busy loop: {at_once} turns at {self.elapsed}\n{self.transcript()}")
+                raise BrokenPromiseError(f"busy loop: {at_once} turns at {self.elapsed}\n{self.transcript()}")
             self.mono = max(self.mono, moment)
             if event <= self.mono:
                 heapq.heappop(self._queue)[2]()
@@ -766,7 +767,7 @@ class World:
     # --- the promises --------------------------------------------------------------------------------------------
 
     def _broken(self, promise: str) -> None:
-        raise BrokenPromise(f"{promise}\n{self.transcript()}")
+        raise BrokenPromiseError(f"{promise}\n{self.transcript()}")
 
     def _check_gate(self, name: str) -> None:
         """No restart with an input that is not truly fresh, unless forced."""

@@ -23,7 +23,7 @@ GOOD_BUFFER = 1024
 _DEFAULT_BUFFER = 10
 _NO_AUTORESTART = {
     **dict.fromkeys(("false", "no", "off", "0"), "supervisord would not start the healer again after a crash"),
-    "unexpected": "a healer that somebody ends with `kill` exits with 0, and supervisord would leave it down",
+    "unexpected": "supervisord would not start the healer again when it ends with one of its exitcodes",
 }
 _ANCESTORS = {"TICK_5": "TICK"}  # and EVENT, of all
 

@@ -175,11 +175,11 @@ TRAPS: dict[str, tuple[Sections, str, str, str, str]] = {
         "warning", "supervisord would not start the healer again after a crash (expected autorestart = true)"),
     "autorestart unexpected": (
         listener("autorestart = Unexpected", without="autorestart"), "autorestart",
-        "[eventlistener:healer] autorestart", "warning", "a healer that somebody ends with `kill` exits with 0, and "
-        "supervisord would leave it down (expected autorestart = true)"),
+        "[eventlistener:healer] autorestart", "warning", "supervisord would not start the healer again when it ends "
+        "with one of its exitcodes (expected autorestart = true)"),
     "default autorestart": (
         listener("", without="autorestart"), "[eventlistener:healer]", "[eventlistener:healer] autorestart", "warning",
-        "supervisord would leave it down (expected autorestart = true)"),
+        "when it ends with one of its exitcodes (expected autorestart = true)"),
     "autostart": (
         listener("autostart = false"), "autostart", "[eventlistener:healer] autostart", "warning",
         "nothing is healed until somebody starts the healer by hand"),

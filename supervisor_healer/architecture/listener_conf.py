@@ -21,10 +21,7 @@ EVENTS_A_PROCESS = 4
 LEAST_BUFFER = 100
 GOOD_BUFFER = 1024
 _DEFAULT_BUFFER = 10
-_NO_AUTORESTART = {
-    **dict.fromkeys(("false", "no", "off", "0"), "supervisord would not start the healer again after a crash"),
-    "unexpected": "supervisord would not start the healer again when it ends with one of its exitcodes",
-}
+_NO_AUTORESTART = ("false", "no", "off", "0")
 _ANCESTORS = {"TICK_5": "TICK"}  # and EVENT, of all
 
 
@@ -56,7 +53,8 @@ def _check_options(section: Section, found: Configuration) -> Iterator[Problem]:
         yield _at(section, "numprocs", "more than one healer: each would restart the same workers", "numprocs = 1")
     autorestart = section.get("autorestart", "unexpected").strip().lower()
     if autorestart in _NO_AUTORESTART:
-        yield _at(section, "autorestart", _NO_AUTORESTART[autorestart], "autorestart = true", "warning")
+        what = "supervisord would not start the healer again after a crash"
+        yield _at(section, "autorestart", what, "autorestart = true", "warning")
     if not section.is_on("autostart", "true"):
         what = "nothing is healed until somebody starts the healer by hand"
         yield _at(section, "autostart", what, "autostart = true", "warning")

@@ -24,7 +24,8 @@ class Bulletin:
         self.concluded: set[str] = set()
 
     def adopt(self) -> None:
-        """Forget those who have left."""
+        """Forget those who have left, and word every verdict anew: limits and producers may be other ones."""
+        self._fingerprints = {}
         self.concluded |= self.verdicts.keys() - self._ward.patients.keys()
         self.verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in self._ward.patients}
 

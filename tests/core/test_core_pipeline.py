@@ -84,6 +84,15 @@ def test_a_program_that_is_added_later_is_watched_from_then_on():
     assert world.states() == {"a": "healthy", "b": "healthy"}
 
 
+def test_limits_that_are_changed_while_nothing_else_does_are_told():
+    world = World(chain("a", "b"))
+    world.run(MINUTE)
+    world.change(world.specs, [file("b.out", 2 * HOUR)])
+    world.run(1)
+    (told,) = world.engine.verdicts["b"].outputs
+    assert (told.max_age, told.grace) == (2 * HOUR, HOUR)
+
+
 def test_processes_of_one_entry_are_healed_one_by_one():
     spec = worker("w", ["in"], ["out.%(process_num)d"])
     world = World([spec], [file("in"), file("out.%(process_num)d", 60.0)], members={"w": ["w_0", "w_1", "w_2"]})

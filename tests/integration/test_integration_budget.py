@@ -63,7 +63,7 @@ def test_failed_attempts_quarantine_it_and_an_operators_heal_releases_it() -> No
 
 
 def test_a_quarantine_is_probed_after_a_while_and_twice_as_long_after_a_failed_probe() -> None:
-    policy = {"attempts": 1, "verify_within": "4s", "retry_after": "2s"}
+    policy = {"attempts": 1, "verify_within": "4s", "retry_after": "1s"}
     with Site(chain("wa", "wb"), defaults=policy) as site:
         site.until_healthy()
         site.set("wb", "mute")
@@ -80,8 +80,8 @@ def test_a_quarantine_is_probed_after_a_while_and_twice_as_long_after_a_failed_p
                 times[note["event"]] = note["at"]
             elif note["event"] == "failed":
                 failed.append(note["at"])
-        assert failed[1] - times["quarantined"] >= 2
-        assert times["healed"] - failed[1] >= 4
+        assert failed[1] - times["quarantined"] >= 1
+        assert times["healed"] - failed[1] >= 2
         assert site.starts() == {"wa": 1, "wb": 4}
         # healed, and for a while still on probation
         assert site.state("wb") == "quarantined"

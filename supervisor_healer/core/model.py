@@ -287,8 +287,8 @@ class Remember:
 class Note:
     """One line of history: an action, an outcome, a refusal or a change of verdict.
 
-    `event` is one of ``convicted restart stopped started healed failed recovered idle quarantined released
-    refused blocked completed abandoned monitor unmonitor clock architecture``.
+    `event` is one of ``convicted restart healed failed idle abandoned completed recovered refused blocked quarantined
+    released monitor unmonitor clock journal architecture bug``; ``verdict`` and ``closed`` are for the log alone.
     """
 
     worker: str

@@ -129,10 +129,9 @@ class Triage:
             return refusal
         process = patient.process
         assert process is not None
-        if process.restarts_itself and (process.state is not ProcessState.BACKOFF or not operator):
-            return Refusal(f"process {process.state}: supervisord starts it again itself", passes=True)
-        if process.state is ProcessState.STARTING:
-            return Refusal("supervisord has just started it", passes=True)
+        looping = process.state is ProcessState.BACKOFF and operator  # he may want an end of it
+        if process.state is ProcessState.STARTING or (process.restarts_itself and not looping):
+            return Refusal("supervisord is starting it itself", passes=True)
         if other := self._relative_under_way(name):
             self._held_up[other].add(name)
             return Refusal(f"{other} is being restarted", passes=True)

@@ -47,14 +47,14 @@ class Plan:
 def plans(draw: st.DrawFn, most: int = 5) -> Plan:
     count = draw(st.integers(1, most))
     workers, files, outside, programs = [], [], {}, {}
-    for path in ("x.in", "y.in")[: draw(st.integers(0, 2))]:
+    for path in ("x.in", "y.in")[: draw(st.sampled_from([1, 1, 2, 0]))]:
         max_age = draw(st.sampled_from([60.0, 300.0, 1800.0]))
         files.append(file(path, max_age, max_age / draw(st.sampled_from([2, 4]))))
         outside[path] = max_age / draw(st.sampled_from([3, 20]))
     available = list(outside)
     for index in range(count):
         name = "abcdefgh"[index]
-        reads = draw(st.lists(st.sampled_from(available), unique=True, max_size=3)) if available else []
+        reads = draw(st.lists(st.sampled_from(available), unique=True, min_size=1, max_size=3)) if available else []
         required = [path if draw(st.integers(0, 4)) else f"{path}?" for path in reads]
         writes = [f"{name}.{number}" for number in range(draw(st.sampled_from([1, 1, 1, 2, 0])))]
         kind = Kind.SERVICE
@@ -83,7 +83,9 @@ def plans(draw: st.DrawFn, most: int = 5) -> Plan:
 
 
 FAULTS = (
-    "hang", "curse", "die", "doom", "crash_loop", "cure", "outage", "supply", "stop", "start", "heal", "force",
+    "outage", "curse", "hang", "die",  # what a healer is for comes three times as often as what disturbs it
+    "outage", "curse", "hang", "die",
+    "outage", "curse", "hang", "die", "doom", "crash_loop", "cure", "supply", "stop", "start", "heal", "force",
     "unmonitor", "monitor", "kill_healer", "kill_at_order", "step", "suspend", "stall", "remove", "lose_order",
     "garbage",
 )  # fmt: skip
@@ -99,7 +101,7 @@ class Fault:
 
 faults = st.builds(
     Fault,
-    st.sampled_from([0.0, 1.0, 30.0, 300.0, 2000.0, 8000.0]),
+    st.sampled_from([0.0, 0.0, 1.0, 30.0, 300.0, 2000.0, 8000.0]),
     st.sampled_from(FAULTS),
     st.integers(0, 7),
     st.integers(0, 7),
@@ -161,10 +163,10 @@ def bound(plan: Plan) -> float:
     return 2 * DAY + 10 * plan.slowest
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     plans(),
-    st.lists(faults, max_size=8),
+    st.lists(faults, min_size=2, max_size=10),
     st.sampled_from([None, Intensity(2, 600.0), Intensity(1000, 600.0)]),
     st.integers(0, 99),
 )

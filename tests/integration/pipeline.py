@@ -136,6 +136,16 @@ def chain(*names: str, source: str = "", **changes: Any) -> list[Worker]:
     return workers
 
 
+def listener_with(constant: str, value: float) -> dict[str, object]:
+    """Options of a listener in which one of the product's waits, given by its full name, is another one."""
+    module, _, name = constant.rpartition(".")
+    code = (
+        f"import sys, {module} as it; it.{name}; it.{name} = {value};"
+        " from supervisor_healer.listener.main import run; sys.exit(run(sys.argv[1]))"
+    )
+    return {"command": f"{sys.executable} -c '{code}' %(here)s/architecture.yaml"}
+
+
 class Site:
     """A folder with a pipeline, its architecture, and a supervisord that runs it with a healer; a context manager.
 

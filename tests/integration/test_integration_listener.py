@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipeline import Site, Worker, chain, until
+from pipeline import Site, Worker, chain, listener_with, until
 
 import supervisor_healer
 from supervisor_healer.listener.journal_file import Lock
@@ -303,12 +303,8 @@ def test_lost_events_are_made_up_for() -> None:
 
 def test_after_it_was_asleep_it_counts_anew_and_convicts_nobody() -> None:
     """As after a suspended host; it would take 15 s, but for this one."""
-    sleepy = (
-        "import sys; from supervisor_healer.core import clock; clock.MAY_OVERSLEEP = 2.0; "
-        "from supervisor_healer.listener.main import run; sys.exit(run(sys.argv[1]))"
-    )
-    command = f"{sys.executable} -c '{sleepy}' %(here)s/architecture.yaml"
-    with Site(chain("wa", "wb"), healer={"command": command}) as site:
+    sleepy = listener_with("supervisor_healer.core.clock.MAY_OVERSLEEP", 2.0)
+    with Site(chain("wa", "wb"), healer=sleepy) as site:
         site.until_healthy()
         pid = site.pid("healer")
         os.kill(pid, signal.SIGSTOP)

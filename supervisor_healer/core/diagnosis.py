@@ -79,11 +79,7 @@ class Diagnosis:
     def judge(self, patient: Patient, now: Now, *, operator: bool = False) -> Judgement:
         """The first row of the table that matches, from `unknown` to `stalled`, without what is laid over it."""
         case = self._examination.examine(patient, now, operator=operator)
-        for row in self._rows:
-            finding = row(case)
-            if finding is not None:
-                break
-        assert finding is not None  # the last row always finds
+        finding = next(found for row in self._rows if (found := row(case)) is not None)  # the last row always finds
         changes = [view.standing.changes_at for view in case.outputs]
         if finding.state is not Health.HEALTHY:
             changes += [view.standing.changes_at for view in case.inputs]

@@ -6,6 +6,7 @@ The world itself checks every order and every note against the truth (see `world
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from supervisor_healer.core.memory import Memory
 from supervisor_healer.core.model import FileSpec, Health, Intensity, Kind, ProcessState, Start, Stop, WorkerSpec
 
 FINE = {Health.HEALTHY, Health.IDLE}
+EXAMPLES = int(os.environ.get("HEALER_EXAMPLES", "20"))  # new ones each time; a night's run: HEALER_EXAMPLES=5000
 
 
 @dataclass
@@ -163,7 +165,7 @@ def bound(plan: Plan) -> float:
     return 2 * DAY + 10 * plan.slowest
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     plans(),
     st.lists(faults, min_size=2, max_size=10),
@@ -201,7 +203,7 @@ def test_the_promises(plan: Plan, script: list[Fault], overall: Intensity | None
             assert json.loads(json.dumps(Memory.from_json(data, world.mono).as_json())).keys() == data.keys()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=max(5, EXAMPLES // 4), deadline=None, suppress_health_check=list(HealthCheck))
 @given(plans(), st.integers(0, 7), st.sampled_from(["hang", "die"]), st.floats(0, 900))
 def test_one_root_costs_one_restart(plan: Plan, who: int, what: str, when: float):
     world = plan.world()

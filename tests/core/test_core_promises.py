@@ -72,6 +72,7 @@ def plans(draw: st.DrawFn, most: int = 5) -> Plan:
                 critical=draw(st.booleans()),
                 startup_grace=draw(st.sampled_from([None, 20.0])),
                 retry_after=draw(st.sampled_from([600.0, 3600.0])),
+                restarts=draw(st.sampled_from([Intensity(6, 3600.0), Intensity(2, 3600.0)])),
             )
         )
         programs[name] = {

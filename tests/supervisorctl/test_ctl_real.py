@@ -43,6 +43,8 @@ class Typed:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # a suite that a shell runs in the background ignores SIGINT, and so would all its children
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
             )
 
     @property

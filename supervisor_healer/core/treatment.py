@@ -257,7 +257,7 @@ class Treatment:
     def see_off(self, now: Now) -> None:
         """Start those who have left and are down by our stop; forget the others."""
         for address, leaver in list(self._leaving.items()):
-            process = self._ward.process_at(address)
+            process = None if self._ward.watches(address) else self._ward.process_at(address)  # it may have come back
             stopping = process is not None and process.state is ProcessState.STOPPING
             same = process is not None and process.pid == leaver.pid != 0 and now.mono - leaver.left < REORDER_AFTER
             if process is not None and process.state is ProcessState.STOPPED and not process.by_operator:

@@ -86,8 +86,9 @@ class Ward:
             for name, patient in before.items()
             if name not in pipeline.workers and patient.under_way and patient.process is not None
         ]
-        absent = before.keys() - pipeline.workers.keys()
-        self._absent.update((name, before[name].memory) for name in absent)
+        for name in before.keys() - pipeline.workers.keys():
+            self._absent[name] = before[name].memory
+            self._absent[name].attempt = None
         for name, spec in pipeline.workers.items():
             patient = before.get(name) or Patient(spec, self._absent.pop(name, Memory()))
             if patient.spec.program != spec.program and patient.process is not None:
@@ -148,6 +149,10 @@ class Ward:
                 changed |= self._take(address, None, now)
         self.due |= changed
         return changed
+
+    def watches(self, address: str) -> bool:
+        """Whether the process at `address` belongs to a worker of this architecture."""
+        return bool(self._at.get(address))
 
     def process_at(self, address: str) -> Process | None:
         """What supervisord last said of the process at `address`."""

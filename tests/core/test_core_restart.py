@@ -406,6 +406,20 @@ def test_a_worker_that_leaves_and_comes_back_keeps_its_budget():
     assert world.engine.verdicts["a"].last_heal.outcome == "healed"
 
 
+def test_a_worker_that_leaves_in_mid_heal_and_comes_back_is_not_in_treatment_any_more():
+    world = World(chain("a") + chain("b"), stop_delay=5.0)
+    world.run(60)
+    world.hang("a")
+    world.until_state("a", Health.HEALING)
+    world.change(chain("b"))
+    world.run(1)
+    world.change(chain("a") + chain("b"))
+    world.run(MINUTE)
+    assert world.restarts() == {"a": 1}
+    assert world.state("a") is Health.HEALTHY
+    assert [type(order) for _, order in world.orders] == [Stop, Start]
+
+
 def test_what_stays_in_the_architecture_keeps_all_that_is_known_of_it():
     world = World(chain("a", "b"))
     world.run(60)

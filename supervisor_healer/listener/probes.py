@@ -24,6 +24,7 @@ from supervisor_healer.core.model import Now, Seen
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NOT_THERE = Seen()
+_NUL = "its name has a NUL byte"  # the one ValueError of the calls below; its text differs between Pythons
 _WILD = re.compile(r"[*?[]")
 _KINDS = (
     (stat.S_ISDIR, "is a directory"),
@@ -66,8 +67,8 @@ def _look_at(path: str) -> Seen:
         found = os.stat(path)
     except OSError as error:
         return _link_to_nowhere(path) if error.errno in _ABSENT else Seen(problem=_why(error))
-    except ValueError as error:  # a NUL in the path
-        return Seen(problem=str(error))
+    except ValueError:
+        return Seen(problem=_NUL)
     if stat.S_ISREG(found.st_mode):
         return Seen(found.st_mtime)
     kinds = (text for is_kind, text in _KINDS if is_kind(found.st_mode))
@@ -162,8 +163,8 @@ def _matches(directory: str, parts: tuple[str, ...], troubles: list[str]) -> Ite
     except OSError as error:
         if error.errno not in _ABSENT:
             troubles.append(f"cannot list {directory}: {_why(error)}")
-    except ValueError as error:
-        troubles.append(str(error))
+    except ValueError:
+        troubles.append(_NUL)
 
 
 def _why(error: OSError) -> str:

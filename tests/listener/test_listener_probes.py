@@ -125,9 +125,9 @@ def test_what_is_no_file(
         ("file/below", Seen()),  # ENOTDIR
         ("no/such/folder", Seen()),
         ("x" * 300, Seen(problem="File name too long")),
-        ("nul\0byte", Seen(problem="embedded null byte")),
+        ("nul\0byte", Seen(problem="its name has a NUL byte")),
         ("nul\0byte*", Seen()),
-        ("dir\0/x*", Seen(problem="embedded null byte")),
+        ("dir\0/x*", Seen(problem="its name has a NUL byte")),
         ("link", Seen(9.0)),
         ("\udcff", Seen()),
         ("file/*", Seen()),

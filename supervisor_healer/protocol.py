@@ -20,7 +20,7 @@ from typing import Any, TypedDict
 
 from supervisor_healer.errors import ProtocolError
 
-VERSION = 1
+VERSION = 2
 API_VERSION = "1.0"
 
 HEARTBEAT = 5.0  # seconds between two publications at the latest
@@ -79,6 +79,18 @@ class WireWorker(TypedDict):
     outlook: list[str]
 
 
+class WireConsumer(TypedDict):
+    """A reader that supervisord does not run: `state` is healthy, late, blocked or unknown, as for a worker."""
+
+    name: str
+    state: str
+    since: float
+    reason: str
+    critical: bool
+    inputs: list[WireFile]
+    blocked_by: list[str]
+
+
 class WireNote(TypedDict):
     """One line of history. `id` grows by one with each; `worker` '' means the healer itself."""
 
@@ -108,7 +120,10 @@ class WireProgress(TypedDict):
 
 
 class WireRequest(TypedDict):
-    """A request that is still open. `verb` is heal, monitor or unmonitor; `name` a worker or ``all``."""
+    """A request that is still open. `verb` is heal, monitor, unmonitor, verify or restore.
+
+    `name` is a worker or ``all``; for verify always ``all``, for restore the path of a config.
+    """
 
     id: str
     verb: str
@@ -134,13 +149,18 @@ class Publication(TypedDict):
     """News since the last publication; `full` replaces everything held (the first, and after SIGHUP).
 
     A large first judgement comes in several, the first of them `full`, so that supervisord is never held up long.
-    An empty one is a heartbeat. `ages` (path -> aged_mono) refreshes files of workers not in `workers`.
+    An empty one is a heartbeat. `consumers` and `files` hold those that have changed; `files` are the ones that no
+    worker has, as input or output. `ages` (path -> aged_mono) refreshes files of workers not in `workers`, and of all others.
+    `report` is the latest report (`results-schema.json` says its form); {}: the one before still holds.
     """
 
     listener: ListenerNews
     full: bool
     workers: list[WireWorker]
     gone: list[str]
+    consumers: list[WireConsumer]
+    files: list[WireFile]
+    files_gone: list[str]
     ages: dict[str, float]
     history: list[WireNote]
     requests: list[WireProgress]
@@ -184,6 +204,14 @@ class Order(TypedDict):
 
     address: str
     pid: int
+
+
+class SignalOrder(TypedDict):
+    """Send `signal` (a name such as ``HUP``) to the process `pid` at `address`, if it is still that one."""
+
+    address: str
+    pid: int
+    signal: str
 
 
 class OrderAnswer(TypedDict):

@@ -91,14 +91,31 @@ class Intensity:
 
 
 @dataclass(frozen=True, slots=True)
+class Creation:
+    """How a missing file is made: with `text` as its whole content, or as a copy of the file at `copy_of` ('' none).
+
+    `mode` None: what the umask gives. `owner` is ``user``, ``user:group`` or ``:group``, '' for the healer's own.
+    """
+
+    text: str = ""
+    copy_of: str = ""
+    mode: int | None = None
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FileSpec:
-    """A file of the architecture. `max_age` None: a file that need not move (a config), fresh while it exists."""
+    """A file of the architecture. `max_age` None: a file that need not move (a config), fresh while it is valid.
+
+    `create` None: the healer reports that it is missing, and does not make it.
+    """
 
     path: str
     max_age: float | None = None
     grace: float = 0.0
     critical: bool = False
     shared: bool = False
+    create: Creation | None = None
 
     @property
     def limit(self) -> float:
@@ -152,12 +169,40 @@ class ConsumerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConfigSpec:
-    """A config that must exist; its `schema` and repair belong to the configuration fixer."""
+    """A config that must exist and satisfy its JSON Schema (draft 2020-12).
+
+    `format` is ``json``, ``yaml`` or ``toml``, '' where only its existence is checked. `create`: a missing one is made
+    from the defaults in the schema, with `mode` and `owner` as in `Creation`. `repair_values`: a value that the schema
+    refuses is replaced by its default, not only reported. `keep` backups are kept. After a repair or restore,
+    `signal` (such as ``HUP``) goes to the workers `signalled`, and the workers `restarted` are restarted; both are
+    names of entries under `workers`.
+    """
 
     path: str
-    create: bool = False
-    critical: bool = False
+    format: str = ""
     schema: Mapping[str, object] = field(default_factory=dict)
+    create: bool = False
+    mode: int | None = None
+    owner: str = ""
+    repair_values: bool = False
+    keep: int = 10
+    critical: bool = False
+    signal: str = ""
+    signalled: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentSpec:
+    """A healer that a site has of its own: a Python function ``package.module:function``, or a command with arguments.
+
+    It runs after each cycle's own steps for at most `timeout` seconds.
+    """
+
+    name: str
+    python: str = ""
+    command: tuple[str, ...] = ()
+    timeout: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +224,7 @@ class Architecture:
     workers: tuple[WorkerSpec, ...] = ()
     consumers: tuple[ConsumerSpec, ...] = ()
     configs: Mapping[str, ConfigSpec] = field(default_factory=dict)
+    component_healers: tuple[ComponentSpec, ...] = ()
     places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
@@ -195,10 +241,16 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look at a file. `problem` says why it could not be judged ('' when it could); `mtime` None: not there."""
+    """One look at a file. `problem` says why it could not be judged ('' when it could); `mtime` None: not there.
+
+    `passing`: the problem says nothing against the file (a config that is being checked), and breaks no hold.
+    `ground`: what is wrong with the file system under it (full, read-only), where that was asked for.
+    """
 
     mtime: float | None = None
     problem: str = ""
+    passing: bool = False
+    ground: str = ""
 
 
 @dataclass(frozen=True, slots=True)

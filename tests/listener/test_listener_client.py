@@ -134,7 +134,8 @@ NEWS: protocol.Publication = {
         "pid": 1, "started": 1.0, "mode": "heal", "architecture": "a.yaml", "architecture_errors": [],
         "warnings": [], "loaded": True,
     },
-    "full": False, "workers": [], "gone": [], "ages": {}, "history": [], "requests": [], "report": {},
+    "full": False, "workers": [], "gone": [], "consumers": [], "files": [], "files_gone": [],
+    "ages": {}, "history": [], "requests": [], "report": {},
 }  # fmt: skip
 
 

@@ -149,7 +149,8 @@ def publication(pid: int, **news: Any) -> Publication:
             "pid": pid, "started": 1.0, "mode": "heal", "architecture": "a", "architecture_errors": [],
             "warnings": [], "loaded": True,
         },
-        "full": True, "workers": [worker("requested")], "gone": [], "ages": {}, "history": [], "requests": [],
+        "full": True, "workers": [worker("requested")], "gone": [], "consumers": [], "files": [], "files_gone": [],
+        "ages": {}, "history": [], "requests": [],
         "report": {}, **news,
     }  # fmt: skip
     return cast("Publication", whole)

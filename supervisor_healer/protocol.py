@@ -150,7 +150,7 @@ class Publication(TypedDict):
 
     A large first judgement comes in several, the first of them `full`, so that supervisord is never held up long.
     An empty one is a heartbeat. `consumers` and `files` hold those that have changed; `files` are the ones that no
-    worker has, as input or output. `ages` (path -> aged_mono) refreshes files of workers not in `workers`, and of all others.
+    worker has, as input or output. `ages` (path -> aged_mono) refreshes files of those that are not sent again.
     `report` is the latest report (`results-schema.json` says its form); {}: the one before still holds.
     """
 

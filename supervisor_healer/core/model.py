@@ -287,6 +287,86 @@ class OrderFailed:
     reason: str
 
 
+class ConfigState(Word):
+    """What a check of a config has found; `unreadable` is one that cannot be parsed, or is no file at all."""
+
+    VALID = "valid"
+    MISSING = "missing"
+    INVALID = "invalid"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFound:
+    """A check of a config: its state, what is wrong, and what a repair would do, in words (() when it could do nothing).
+
+    `digest` tells one content from another, '' for none.
+    """
+
+    path: str
+    state: ConfigState
+    problems: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What came of a `Create`, `Repair` or `Restore`: done, unneeded, changed (somebody was editing it) or failed.
+
+    `said`: what was done, or why not. `backup`: the one that was made, or put back. `found`: how a config stands now.
+    `mtime`: that of the file as we have left it, None if we did not write it.
+    """
+
+    verb: str
+    path: str
+    outcome: str
+    said: tuple[str, ...] = ()
+    backup: str = ""
+    found: ConfigFound | None = None
+    mtime: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentEntry:
+    """One thing that a component healer tells: what it is about, and what a person should do ('' nothing)."""
+
+    subject: str
+    message: str
+    critical: bool = False
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentResult:
+    """What a component healer has answered; `problem` is why nothing of it can be used ('' it can).
+
+    `restarts` are the workers that it wants restarted, each with its reason.
+    """
+
+    name: str
+    healed: tuple[ComponentEntry, ...] = ()
+    failed: tuple[ComponentEntry, ...] = ()
+    warnings: tuple[ComponentEntry, ...] = ()
+    restarts: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """An operator's `verify`: a fresh look at everything, without healing."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRequest:
+    """An operator's `heal --restore`: the newest backup of the config at `path` is to be put back."""
+
+    id: str
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class HealRequest:
     """An operator's `heal`: `worker` is a name, or ``all``."""
@@ -327,8 +407,46 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """Have supervisord send `signal` (a name such as ``HUP``) to this very process: a config it reads was mended."""
+
+    worker: str
+    address: str
+    pid: int
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make this missing file, with this mtime (a whole number of seconds), unless something stands there."""
+
+    path: str
+    mtime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Repair this config, or make it from its defaults, if its content still has this digest."""
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put the newest backup of this config back."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """Give the report to the component healers, and tell what they answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
-    """Write this memory of a worker (`kind` ``worker``) or of a file (``file``) to the journal, before what follows."""
+    """Write a memory of a worker, file or config (`kind`, or ``host``) to the journal, before what follows."""
 
     kind: str
     name: str
@@ -340,7 +458,9 @@ class Note:
     """One line of history: an action, an outcome, a refusal or a change of verdict.
 
     `event` is one of ``convicted restart healed failed idle abandoned completed recovered refused blocked quarantined
-    released monitor unmonitor clock journal architecture bug``; ``verdict`` and ``closed`` are for the log alone.
+    released monitor unmonitor clock journal architecture bug``, of files and configs ``created repaired restored unmended
+    signalled``, of component healers ``component``; ``verdict`` and ``closed`` are for the log alone. `worker` is a worker,
+    the path of a file or config, a component healer, or '' for the healer itself.
     """
 
     worker: str
@@ -366,8 +486,11 @@ class Answer:
     reason: str
 
 
-Event = ProcessTable | OrderFailed | HealRequest | MonitorRequest
-Decision = Stop | Start | Remember | Note | Tell | Answer
+Event = (
+    ProcessTable | OrderFailed | HealRequest | MonitorRequest | VerifyRequest | RestoreRequest
+    | ConfigFound | Mended | ComponentResult
+)  # fmt: skip
+Decision = Stop | Start | Signal | Create | Repair | Restore | Consult | Remember | Note | Tell | Answer
 
 
 # --- what is concluded ---------------------------------------------------------------------------------------
@@ -384,6 +507,19 @@ class FileVerdict:
     grace: float
     producer: str
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerVerdict:
+    """What is concluded about a reader that supervisord does not run; `state` is healthy, late, blocked or unknown."""
+
+    name: str
+    state: Health
+    since: float
+    reason: str
+    critical: bool
+    inputs: tuple[FileVerdict, ...] = ()
+    blocked_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from supervisor_healer import words
 from supervisor_healer.errors import ProtocolError
 
 TEXT_MAX = 500  # characters of a name or an id
+PATH_MAX = 4096  # characters of a path, as Linux has it
 UNMONITOR_MAX = 10 * 366 * 86400.0  # seconds; longer is "until monitor", which is 0
 
 P = ParamSpec("P")
@@ -53,12 +54,12 @@ def incorrect(text: str) -> RPCError:
     return RPCError(Faults.INCORRECT_PARAMETERS, words.clean(text))
 
 
-def text(value: object, what: str, *, empty: bool = False) -> str:
-    """A name or an id, as it is."""
+def text(value: object, what: str, *, empty: bool = False, longest: int = TEXT_MAX) -> str:
+    """A name, an id or a path, as it is."""
     if not isinstance(value, str):
         raise incorrect(f"{what}: expected text, got {type(value).__name__}")
-    if len(value) > TEXT_MAX:
-        raise incorrect(f"{what}: longer than {TEXT_MAX} characters")
+    if len(value) > longest:
+        raise incorrect(f"{what}: longer than {longest} characters")
     if value != words.clean(value):
         raise incorrect(f"{what}: control characters in {words.clean(value)!r}")
     if not value and not empty:

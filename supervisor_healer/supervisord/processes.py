@@ -1,4 +1,4 @@
-"""supervisord's own process table: finding, listing, stopping and starting, without waiting.
+"""supervisord's own process table: finding, listing, stopping, starting and signalling, without waiting.
 
 An address is always ``group:name``, which means one process whatever else is called the same.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from supervisor.datatypes import RestartUnconditionally, RestartWhenExitUnexpected
+from supervisor.datatypes import RestartUnconditionally, RestartWhenExitUnexpected, signal_number
 from supervisor.process import EventListenerPool
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.states import RUNNING_STATES, ProcessStates, SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
-from supervisor_healer.protocol import Order, OrderAnswer, ProcessRow
+from supervisor_healer.protocol import Order, OrderAnswer, ProcessRow, SignalOrder
 from supervisor_healer.supervisord.operators import OperatorStops
 
 
@@ -127,6 +127,29 @@ def start(supervisord: Any, operators: OperatorStops, order: Order) -> OrderAnsw
         outcome = "already" if error.code == Faults.ALREADY_STARTED else "failed"
         return _answer(outcome, str(error.text), process)
     return _answer("accepted", "", process)
+
+
+def signal(supervisord: Any, operators: OperatorStops, order: SignalOrder) -> OrderAnswer:
+    """Send a signal to the very process that was ordered, the way Supervisor's own signalProcess does.
+
+    One that is on its way down gets none: what it should notice it will see when it starts.
+    """
+    supervisord.reap()  # else a process that has just died would take it, and nobody would know
+    process = find(supervisord, order["address"])
+    refusal = _refusal(supervisord, process, order["address"])
+    if refusal is not None or process is None:
+        return refusal or _answer("gone", "")
+    if by_operator(process, operators):
+        return _answer("operator", "an operator has stopped it", process)
+    if process.get_state() not in (ProcessStates.RUNNING, ProcessStates.STARTING):
+        return _answer("failed", f"it is {statename(process)}", process)
+    if process.pid != order["pid"]:
+        return _answer("changed", f"pid {order['pid']} was meant, it is pid {process.pid} now", process)
+    try:
+        problem = process.signal(signal_number(order["signal"]))
+    except Exception as error:  # a name that is no signal, first of all
+        return _answer("failed", str(error), process)
+    return _answer("accepted", "", process) if problem is None else _answer("failed", str(problem), process)
 
 
 def _not_to_stop(process: Any, operators: OperatorStops, pid: int) -> OrderAnswer | None:

@@ -3,53 +3,77 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from supervisor_healer.protocol import HISTORY_KEPT, Publication, WireFile, WireNote, WireWorker
+from supervisor_healer.protocol import HISTORY_KEPT, Publication, WireConsumer, WireFile, WireNote, WireWorker
+
+AGES_SPARE = 1000  # ages of files that nobody has any longer, kept before they are looked for
 
 
 class Published:
-    """The workers, their history and the latest report, merged from publications. Knows nothing of processes."""
+    """The pipeline, its history and the latest report, merged from publications. Knows nothing of processes."""
 
     def __init__(self) -> None:
         self.workers: dict[str, WireWorker] = {}
+        self.consumers: dict[str, WireConsumer] = {}
+        self.files: dict[str, WireFile] = {}  # those that no worker has
         self.history: deque[WireNote] = deque(maxlen=HISTORY_KEPT)
         self.report: dict[str, Any] = {}
         self._by_address: dict[str, str] = {}
-        self._turn = 0  # counts publications
-        self._worker_turn: dict[str, int] = {}
-        self._ages: dict[str, tuple[int, float]] = {}
+        self._ages: dict[str, float] = {}  # path -> aged_mono, whoever told it last
+        self._ages_most = AGES_SPARE
 
     def merge(self, news: Publication) -> None:
         """Take in a checked publication; a full one replaces what is held."""
-        self._turn += 1
         if news["full"]:
             self.workers.clear()
+            self.consumers.clear()
+            self.files.clear()
             self.history.clear()
             self.report = {}
-            self._worker_turn.clear()
             self._ages.clear()
         for name in news["gone"]:
-            self.workers.pop(name, None)
-            self._worker_turn.pop(name, None)
+            if self.workers.pop(name, None) is None:
+                self.consumers.pop(name, None)
+        for path in news["files_gone"]:
+            self.files.pop(path, None)
+        self._ages.update(news["ages"])
         for worker in news["workers"]:
             self.workers[worker["name"]] = worker
-            self._worker_turn[worker["name"]] = self._turn
+            self._note_ages(worker["inputs"])
+            self._note_ages(worker["outputs"])
+        for consumer in news["consumers"]:
+            self.consumers[consumer["name"]] = consumer
+            self._note_ages(consumer["inputs"])
+        for file in news["files"]:
+            self.files[file["path"]] = file
+        self._note_ages(news["files"])
+        self._prune_ages()
         if news["full"] or news["gone"] or news["workers"]:
             self._by_address = {worker["address"]: name for name, worker in self.workers.items() if worker["address"]}
-        for path, aged in news["ages"].items():
-            self._ages[path] = (self._turn, aged)
-        if len(self._ages) > 2 * sum(len(w["inputs"]) + len(w["outputs"]) for w in self.workers.values()) + 1000:
-            self._ages.clear()  # paths that no worker has: a bug of the sender's must not fill supervisord
         last = self.history[-1]["id"] if self.history else 0
         self.history.extend(note for note in news["history"] if note["id"] > last)  # a repetition adds nothing
         if news["report"]:
             self.report = news["report"]
 
-    def aged_mono(self, worker: str, file: WireFile) -> float:
-        """The moment from which the file's age counts, 0.0 if unknown: as published with the worker, or since."""
-        turn, aged = self._ages.get(file["path"], (0, 0.0))
-        return aged if turn > self._worker_turn.get(worker, 0) else file["aged_mono"]
+    def aged_mono(self, file: WireFile) -> float:
+        """The moment from which the file's age counts, 0.0 if unknown: as last told, by whichever news of it."""
+        return self._ages.get(file["path"], file["aged_mono"])
+
+    def every_file(self) -> Iterator[tuple[str, WireFile]]:
+        """Each file as often as somebody has it, with the name of its reader, or ''.
+
+        The first of a path is the one to be believed of it: as its producer has it, else as nobody's, else a reader's.
+        """
+        for worker in self.workers.values():
+            for file in worker["outputs"]:
+                yield "", file
+        for file in self.files.values():
+            yield "", file
+        for reader in (*self.workers.values(), *self.consumers.values()):
+            for file in reader["inputs"]:
+                yield reader["name"], file
 
     def named(self, name: str) -> WireWorker | None:
         """The worker with this name, or with supervisord's ``group:name``, or ``name`` where the group is the same."""
@@ -66,3 +90,14 @@ class Published:
         """The last `limit` lines of history (0: all that is held), oldest first; `name` '' means of everybody."""
         notes = [note for note in self.history if not name or note["worker"] == name]
         return notes[-limit:] if limit else notes
+
+    def _note_ages(self, files: Iterable[WireFile]) -> None:
+        for file in files:
+            self._ages[file["path"]] = file["aged_mono"]
+
+    def _prune_ages(self) -> None:
+        """Drop the ages of paths that nobody has, once there may be many: they must not fill supervisord."""
+        if len(self._ages) > self._ages_most:
+            held = {file["path"] for _, file in self.every_file()}
+            self._ages = {path: aged for path, aged in self._ages.items() if path in held}
+            self._ages_most = 2 * len(self._ages) + AGES_SPARE

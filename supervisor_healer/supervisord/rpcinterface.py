@@ -11,23 +11,20 @@ from typing import Any
 
 from supervisor.xmlrpc import Faults, RPCError
 
-from supervisor_healer import words
 from supervisor_healer.protocol import (
     API_VERSION,
     REQUESTS_KEPT,
     Order,
     Publication,
+    SignalOrder,
     WireWorker,
     decode,
     encode,
 )
-from supervisor_healer.supervisord import arguments, structs
+from supervisor_healer.supervisord import arguments, counter, structs
 from supervisor_healer.supervisord.arguments import remote
-from supervisor_healer.supervisord.attendance import BROKEN, STOPPED
 from supervisor_healer.supervisord.shapes import fitting
 from supervisor_healer.supervisord.state import State
-
-ALL = "all"
 
 
 class HealerNamespaceRPCInterface:
@@ -67,6 +64,26 @@ class HealerNamespaceRPCInterface:
         return self._health(self._worker(name))
 
     @remote
+    def getAllConsumerHealth(self) -> list[dict[str, Any]]:
+        """Return the health of every reader that supervisord does not run; without a running healer `unknown`
+
+        @return array result  An array of structs with name, state, since, reason, critical, inputs, blocked_by, by name
+        """
+        published, attendance = self._state.published, self._state.attendance
+        return [
+            structs.consumer(published.consumers[name], published, attendance) for name in sorted(published.consumers)
+        ]
+
+    @remote
+    def getAllFileHealth(self) -> list[dict[str, Any]]:
+        """Return every file that the healer watches, once; without a running healer its freshness is `unknown`
+
+        @return array result  An array of structs with path, freshness, age, max_age, grace, producer, note, readers
+                              (names of workers and consumers), by path
+        """
+        return structs.files(self._state.published, self._state.attendance)
+
+    @remote
     def getReport(self) -> dict[str, Any]:
         """Return the report of the latest healing cycle, as in the results file
 
@@ -99,14 +116,14 @@ class HealerNamespaceRPCInterface:
         worker = published.named(asked) if asked else None
         notes = published.notes(worker["name"] if worker else asked, count)
         if asked and worker is None and not notes:
-            raise self._bad_name(asked)
+            raise counter.bad_name(self._state, asked)
         return [structs.note(note) for note in notes]
 
     @remote
     def getRequest(self, id: str) -> dict[str, Any]:  # noqa: A002 - the name in the API
         """Return how far a request has come
 
-        @param string id       The id that heal, monitor or unmonitor returned
+        @param string id       The id that heal, verify, restore, monitor or unmonitor returned
         @return struct result  A struct with id, name, state (queued, running or done), exit_status (counts when
                                done), steps (structs with at, text) and reason
         """
@@ -136,7 +153,7 @@ class HealerNamespaceRPCInterface:
         @return string id       The id of the request, for getRequest
         """
         chosen = arguments.options(options, ("dry_run", "force"))
-        return self._ask("heal", name, dry_run=chosen["dry_run"], force=chosen["force"])
+        return counter.ask_for(self._state, "heal", name, dry_run=chosen["dry_run"], force=chosen["force"])
 
     @remote
     def unmonitor(self, name: str, seconds: float = 0) -> str:
@@ -146,7 +163,7 @@ class HealerNamespaceRPCInterface:
         @param double seconds  For how long; 0 means until monitor
         @return string id      The id of the request, for getRequest
         """
-        return self._ask("unmonitor", name, seconds=arguments.seconds(seconds))
+        return counter.ask_for(self._state, "unmonitor", name, seconds=arguments.seconds(seconds))
 
     @remote
     def monitor(self, name: str) -> str:
@@ -155,7 +172,24 @@ class HealerNamespaceRPCInterface:
         @param string name  The name of the worker (or supervisord's 'group:name'), or 'all'
         @return string id   The id of the request, for getRequest
         """
-        return self._ask("monitor", name)
+        return counter.ask_for(self._state, "monitor", name)
+
+    @remote
+    def verify(self) -> str:
+        """Ask the healer to look at everything afresh, and to heal nothing
+
+        @return string id  The id of the request, for getRequest
+        """
+        return counter.ask(self._state, "verify", counter.ALL)
+
+    @remote
+    def restore(self, path: str) -> str:
+        """Ask the healer to put the newest backup of a config back
+
+        @param string path  The config, as in the architecture file, or absolute
+        @return string id   The id of the request, for getRequest
+        """
+        return counter.ask(self._state, "restore", arguments.text(path, "path", longest=arguments.PATH_MAX))
 
     # --- for the listener alone ------------------------------------------------------------------------------
 
@@ -204,52 +238,27 @@ class HealerNamespaceRPCInterface:
         """
         return encode(self._state.start(fitting(decode(text), Order)))
 
+    @remote
+    def signalWorker(self, text: str) -> str:
+        """For the healer's own process: send a signal to one process
+
+        @param string text      A signal order as JSON
+        @return string result   What became of it, as JSON
+        """
+        return encode(self._state.signal(fitting(decode(text), SignalOrder)))
+
     # --- inside ----------------------------------------------------------------------------------------------
 
     def _worker(self, name: object) -> WireWorker:
         asked = arguments.text(name, "name")
         worker = self._state.published.named(asked)
         if worker is None:
-            raise self._bad_name(asked)
+            raise counter.bad_name(self._state, asked)
         return worker
-
-    def _bad_name(self, name: str) -> RPCError:
-        trouble = self._state.attendance.trouble()
-        return RPCError(Faults.BAD_NAME, f"no worker {name!r} is known" + (f"; {trouble}" if trouble else ""))
 
     def _health(self, worker: WireWorker) -> dict[str, Any]:
         process = self._state.process_at(worker["address"])
         return structs.worker(worker, self._state.published, self._state.attendance, process)
-
-    def _ask(self, verb: str, name: object, *, dry_run: bool = False, force: bool = False, seconds: float = 0.0) -> str:
-        """Keep a request, ring for the listener, answer the id. Refused at once if nobody would act on it."""
-        asked = arguments.text(name, "name")
-        state, attendance = self._state, self._state.attendance
-        state.reap()  # a listener killed a moment ago must not be taken for running
-        standing = attendance.state()
-        if standing == STOPPED:
-            raise RPCError(Faults.NOT_RUNNING, f"{attendance.trouble()}; {attendance.advice()}")
-        if standing == BROKEN:
-            raise RPCError(
-                Faults.NOT_RUNNING, "the healer acts on nothing: its architecture is broken; see `supervisorctl health`"
-            )
-        worker = None if asked == ALL else state.published.named(asked)
-        if worker is None and asked != ALL:
-            if attendance.news is not None and not attendance.news["loaded"]:
-                raise RPCError(
-                    Faults.NOT_RUNNING,
-                    f"the healer has only just started and has not judged {words.clean(asked)!r} yet; try again",
-                )
-            raise self._bad_name(asked)
-        state.expire()
-        target = worker["name"] if worker else ALL
-        request_id = state.requests.accept(
-            verb, target, attendance.now(), dry_run=dry_run, force=force, seconds=seconds
-        )
-        if request_id is None:
-            raise RPCError(Faults.FAILED, f"{REQUESTS_KEPT} requests are open already; {attendance.advice()}")
-        state.ring()
-        return request_id
 
     def _complain(self, doing: str) -> None:
         self._state.complain(doing)

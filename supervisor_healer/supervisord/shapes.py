@@ -17,6 +17,7 @@ from supervisor_healer.errors import ProtocolError
 
 TEXT_MAX = 4096  # characters kept of any one text
 DEPTH_MAX = 12  # levels of a free-form value (the report)
+FREE_FORM_MAX = 1_000_000  # values and characters kept of a free-form value; what comes after them is left out
 
 T = TypeVar("T")
 Checker = Callable[[object], object]
@@ -144,15 +145,39 @@ def _struct(fields: dict[str, Checker], value: object) -> dict[str, object]:
     return checked
 
 
-def _anything(value: object, depth: int = DEPTH_MAX) -> object:
-    """Free-form JSON as XML-RPC can carry it: no null, no number beyond a double, no control characters."""
+class _Room:
+    """How much of a free-form value may still be kept."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, size: int) -> None:
+        """Note that so many values and characters have been kept."""
+        self.left -= size
+
+
+def _anything(value: object) -> object:
+    """Free-form JSON as XML-RPC can carry it: no null, no number beyond a double, no control characters; bounded."""
+    return _free(value, DEPTH_MAX, _Room(FREE_FORM_MAX))
+
+
+def _free(value: object, depth: int, room: _Room) -> object:
+    room.take(1)
     if depth == 0:
         raise MisfitError(f"nested more than {DEPTH_MAX} levels deep")
     if isinstance(value, list):
-        return [_anything(entry, depth - 1) for entry in value]
+        return [_free(entry, depth - 1, room) for entry in value if room.left > 0]
     if isinstance(value, dict):
-        return {_text(key): _anything(entry, depth - 1) for key, entry in value.items()}
-    return _scalar(value)
+        kept: dict[str, object] = {}
+        for key, entry in value.items():
+            if room.left > 0:
+                name = _text(key)
+                room.take(len(name))
+                kept[name] = _free(entry, depth - 1, room)
+        return kept
+    kept_scalar = _scalar(value)
+    room.take(len(kept_scalar) if isinstance(kept_scalar, str) else 0)
+    return kept_scalar
 
 
 def _scalar(value: object) -> object:

@@ -13,7 +13,7 @@ from typing import Any
 
 from supervisor import events
 
-from supervisor_healer.protocol import RING, Order, OrderAnswer, ProcessRow, Publication, PublishAnswer
+from supervisor_healer.protocol import RING, Order, OrderAnswer, ProcessRow, Publication, PublishAnswer, SignalOrder
 from supervisor_healer.supervisord import processes
 from supervisor_healer.supervisord.attendance import Attendance
 from supervisor_healer.supervisord.operators import OperatorStops
@@ -95,6 +95,10 @@ class State:
     def start(self, order: Order) -> OrderAnswer:
         """The listener's start."""
         return processes.start(self.supervisord, self.operators, order)
+
+    def signal(self, order: SignalOrder) -> OrderAnswer:
+        """The listener's signal."""
+        return processes.signal(self.supervisord, self.operators, order)
 
     def process_at(self, address: str) -> Any | None:
         """supervisord's process with this ``group:name``, or None."""

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from supervisor_healer import words
-from supervisor_healer.protocol import WireFile, WireNote, WireWorker
+from supervisor_healer.protocol import WireConsumer, WireFile, WireNote, WireWorker
 from supervisor_healer.supervisord import processes
 from supervisor_healer.supervisord.attendance import RUNNING, Attendance
 from supervisor_healer.supervisord.published import Published
@@ -35,9 +35,6 @@ def worker(wire: WireWorker, published: Published, attendance: Attendance, proce
     state, reason, since = verdict(wire, attendance, now)
     current = attendance.state() == RUNNING
 
-    def files(kind: list[WireFile]) -> list[dict[str, Any]]:
-        return [_file(file, published.aged_mono(wire["name"], file), now, current=current) for file in kind]
-
     return {
         "name": rendered(wire["name"], now),
         "state": state,
@@ -45,8 +42,8 @@ def worker(wire: WireWorker, published: Published, attendance: Attendance, proce
         "reason": reason,
         "critical": wire["critical"],
         "process": _process(process, wire["address"]),
-        "outputs": files(wire["outputs"]),
-        "inputs": files(wire["inputs"]),
+        "outputs": [_file(file, published.aged_mono(file), now, current=current) for file in wire["outputs"]],
+        "inputs": [_file(file, published.aged_mono(file), now, current=current) for file in wire["inputs"]],
         "blocked_by": [rendered(root, now) for root in wire["blocked_by"]] if current else [],
         "attempts": clamped(wire["attempts"]),
         "budget_left": clamped(wire["budget_left"]),
@@ -59,8 +56,44 @@ def worker(wire: WireWorker, published: Published, attendance: Attendance, proce
     }
 
 
-def verdict(wire: WireWorker, attendance: Attendance, now: float) -> tuple[str, str, float]:
-    """State, reason and since (epoch) of a worker, as they may be believed at this moment."""
+def consumer(wire: WireConsumer, published: Published, attendance: Attendance) -> dict[str, Any]:
+    """The Consumer struct. Without a listener that runs, the state is `unknown`, as for a worker."""
+    now = time.monotonic()
+    state, reason, since = verdict(wire, attendance, now)
+    current = attendance.state() == RUNNING
+    return {
+        "name": rendered(wire["name"], now),
+        "state": state,
+        "since": since,
+        "reason": reason,
+        "critical": wire["critical"],
+        "inputs": [_file(file, published.aged_mono(file), now, current=current) for file in wire["inputs"]],
+        "blocked_by": [rendered(root, now) for root in wire["blocked_by"]] if current else [],
+    }
+
+
+def files(published: Published, attendance: Attendance) -> list[dict[str, Any]]:
+    """Every file once, by path: as its producer has it (else as nobody's, else as a reader), and who reads it."""
+    now = time.monotonic()
+    current = attendance.state() == RUNNING
+    first: dict[str, WireFile] = {}
+    readers: dict[str, dict[str, None]] = {}
+    for reader, file in published.every_file():
+        first.setdefault(file["path"], file)
+        if reader:
+            readers.setdefault(file["path"], {})[reader] = None
+    return [
+        {
+            **_file(first[path], published.aged_mono(first[path]), now, current=current),
+            "note": rendered(first[path]["note"], now),
+            "readers": [rendered(name, now) for name in sorted(readers.get(path, ()))],
+        }
+        for path in sorted(first)
+    ]
+
+
+def verdict(wire: WireWorker | WireConsumer, attendance: Attendance, now: float) -> tuple[str, str, float]:
+    """State, reason and since (epoch) of a worker or consumer, as they may be believed at this moment."""
     state, reason = rendered(wire["state"], now), rendered(wire["reason"], now)
     trouble = attendance.trouble()
     if not trouble:
@@ -75,7 +108,7 @@ def explanation(wire: WireWorker, published: Published, attendance: Attendance) 
     trouble = attendance.trouble()
 
     def file_line(kind: str, file: WireFile, source: str) -> str:
-        aged = published.aged_mono(wire["name"], file) or None
+        aged = published.aged_mono(file) or None
         limits = file["max_age"], file["grace"]
         return words.file_line(kind, file["path"], file["freshness"], aged, *limits, source, file["note"])
 

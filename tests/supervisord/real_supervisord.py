@@ -284,9 +284,9 @@ class Supervisord:
         rows = protocol.decode(self.rpc.healer.getProcessTable())
         return {f"{row['group']}:{row['name']}": row for row in rows}
 
-    def order(self, verb: str, address: str, pid: int = 0) -> dict[str, Any]:
+    def order(self, verb: str, address: str, pid: int = 0, **more: str) -> dict[str, Any]:
         call = getattr(self.rpc.healer, verb)
-        answer: dict[str, Any] = protocol.decode(call(protocol.encode({"address": address, "pid": pid})))
+        answer: dict[str, Any] = protocol.decode(call(protocol.encode({"address": address, "pid": pid, **more})))
         return answer
 
 
@@ -331,7 +331,7 @@ def fault(code: int, *texts: str) -> Iterator[None]:
         assert text in caught.value.faultString
 
 
-def file(path: str, freshness: str = "fresh", age: float = 1.0, producer: str = "") -> dict[str, Any]:
+def file(path: str, freshness: str = "fresh", age: float = 1.0, producer: str = "", **changes: Any) -> dict[str, Any]:
     return {
         "path": path,
         "freshness": freshness,
@@ -340,6 +340,7 @@ def file(path: str, freshness: str = "fresh", age: float = 1.0, producer: str = 
         "grace": 150.0,
         "producer": producer,
         "note": "",
+        **changes,
     }
 
 
@@ -360,6 +361,19 @@ def worker(name: str, state: str = "healthy", reason: str = "", **changes: Any) 
         "last_heal": {"at": 0.0, "outcome": "", "reason": ""},
         "explanation": [f"{name} is {state}"],
         "outlook": ["next: nothing"],
+        **changes,
+    }
+
+
+def consumer(name: str, state: str = "healthy", reason: str = "", **changes: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "state": state,
+        "since": 1700000000.5,
+        "reason": reason,
+        "critical": False,
+        "inputs": [],
+        "blocked_by": [],
         **changes,
     }
 

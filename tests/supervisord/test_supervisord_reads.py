@@ -10,6 +10,7 @@ import supervisor.xmlrpc
 from real_supervisord import Supervisord, fault, file, worker
 
 from supervisor_healer import words
+from supervisor_healer.protocol import encode
 
 pytestmark = pytest.mark.real
 
@@ -17,7 +18,8 @@ BAD_NAME, INCORRECT, FAILED, NOT_RUNNING = 10, 2, 30, 70
 
 PUBLIC = {
     "getAPIVersion getAllWorkerHealth getWorkerHealth getReport heal getRequest explain getHistory unmonitor monitor"
-    " getListenerState publish takeRequests getProcessTable stopWorker startWorker"
+    " getAllConsumerHealth getAllFileHealth verify restore"
+    " getListenerState publish takeRequests getProcessTable stopWorker startWorker signalWorker"
 }
 
 
@@ -174,9 +176,16 @@ def test_history_is_merged_by_id_and_limited(supervisord: Supervisord) -> None:
         ("publish", ("{}",), "expected an object with `version` and `body`"),
         ("publish", ("nonsense",), "not JSON"),
         ("publish", ('{"version":99,"body":{}}',), "different versions"),
-        ("publish", ('{"version":1,"body":{}}',), "without ages"),
-        ("stopWorker", ('{"version":1,"body":{"address":"wa:wa","pid":"1"}}',), "pid: expected a whole number"),
-        ("startWorker", ('{"version":1,"body":[]}',), "expected an object, got list"),
+        ("publish", (encode({}),), "without ages"),
+        ("stopWorker", (encode({"address": "wa:wa", "pid": "1"}),), "pid: expected a whole number"),
+        ("startWorker", (encode([]),), "expected an object, got list"),
+        ("signalWorker", (encode({"address": "wa:wa", "pid": 1}),), "without signal"),
+        ("verify", ("wa",), "verify(): too many"),
+        ("restore", (), "restore(path): missing a required argument"),
+        ("restore", ("",), "path: empty"),
+        ("restore", (5,), "path: expected text, got int"),
+        ("restore", ("x" * 4097,), "path: longer than 4096 characters"),
+        ("restore", ("a\tb",), "path: control characters in 'a?b'"),
     ],
 )
 def test_wrong_arguments_are_faults_with_a_text(
@@ -240,9 +249,8 @@ def test_a_malformed_publication_changes_nothing(
     supervisord: Supervisord, change: dict[str, object], text: str
 ) -> None:
     if text == "not JSON":
-        body = '{"version":1,"body":{"full":NaN}}'
         with fault(INCORRECT, "without ages"):
-            supervisord.rpc.healer.publish(body)
+            supervisord.rpc.healer.publish(encode({"full": 0}).replace("0", "NaN"))
         return
     before = supervisord.rpc.healer.getAllWorkerHealth()
     with fault(INCORRECT, text):

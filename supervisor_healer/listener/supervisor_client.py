@@ -14,6 +14,7 @@ from supervisor_healer.protocol import (
     ProcessRow,
     Publication,
     PublishAnswer,
+    SignalOrder,
     WireRequest,
     decode,
     encode,
@@ -72,6 +73,11 @@ class SupervisorClient:
         """Ask for the start of ``group:name``, without waiting for it to be RUNNING."""
         order: Order = {"address": address, "pid": 0}
         return _typed(OrderAnswer, self._ask("healer.startWorker", encode(order), may_repeat=False))
+
+    def signal_worker(self, address: str, pid: int, signal: str) -> OrderAnswer:
+        """Ask for `signal` (a name such as ``HUP``) to be sent to the process `pid` of ``group:name``."""
+        order: SignalOrder = {"address": address, "pid": pid, "signal": signal}
+        return _typed(OrderAnswer, self._ask("healer.signalWorker", encode(order), may_repeat=False))
 
     # --- Supervisor's own ------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ a process that crashes within its startsecs may count as RUNNING, then EXITED, i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from supervisor_healer.listener.events import Event
 
@@ -18,8 +18,8 @@ UP = {"STARTING", "RUNNING", "BACKOFF"}  # what Supervisor calls running: what `
 
 @dataclass
 class Program:
-    """A [program:x] section, and how its process behaves: what `stop_delay` it needs to end once asked to, and the
-    code with which it `exits` at once whenever it is started."""
+    """A [program:x] section, and how its process behaves: what `stop_delay` it needs to end once asked to, the code
+    with which it `exits` at once whenever it is started, and the codes with which signals by name end it."""
 
     name: str
     group: str = ""
@@ -31,6 +31,7 @@ class Program:
     stopwaitsecs: float = 10
     stop_delay: float = 0
     exits: int | None = None
+    exits_on: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def address(self) -> str:

@@ -8,6 +8,7 @@ with the real plugin, which is what makes it worth trusting.
 
 from __future__ import annotations
 
+import signal as signals
 from collections.abc import Iterable
 
 from fakes.processes import UP, FakeProcess, FakeProcessTable, Program
@@ -22,7 +23,8 @@ NOT_RUNNING, ALREADY_STARTED, BAD_NAME = "NOT_RUNNING", "ALREADY_STARTED", "BAD_
 class FakeSupervisor(FakeProcessTable):
     """supervisord with our plugin in it, the client to it, and the operator.
 
-    `calls` are the orders as they came, (verb, address). A text in `unreachable` makes every call fail with it.
+    `calls` are the orders as they came, (verb, address), `signals` what processes were sent, (address, pid, signal). A
+    text in `unreachable` makes every call fail with it.
     """
 
     def __init__(self, programs: Iterable[Program], wall: float = 1_720_000_000.0, mono: float = 1000.0) -> None:
@@ -31,6 +33,7 @@ class FakeSupervisor(FakeProcessTable):
         self.requests: dict[str, WireRequest] = {}
         self.answers: dict[str, tuple[int, str]] = {}
         self.calls: list[tuple[str, str]] = []
+        self.signals: list[tuple[str, int, str]] = []
         self.unreachable = ""
         self._noted: set[str] = set()
         self._ours: set[str] = set()
@@ -92,6 +95,27 @@ class FakeSupervisor(FakeProcessTable):
             return _answer("failed", "still stopping", process)
         self._spawn(process)
         self._transition(process)
+        return _answer("accepted", "", process)
+
+    def signal_worker(self, address: str, pid: int, signal: str) -> OrderAnswer:
+        self._called()
+        self.calls.append(("signal", address))
+        process = self.processes.get(address)
+        if process is None:
+            return _answer("gone", f"supervisord has no process {address!r}")
+        if self.stopping:
+            return _answer("failed", "supervisord is shutting down", process)
+        if self._by_operator(process):
+            return _answer("operator", "an operator has stopped it", process)
+        if process.state not in {"RUNNING", "STARTING"}:
+            return _answer("failed", f"it is {process.state}", process)
+        if process.pid != pid:
+            return _answer("changed", f"pid {pid} was meant, it is pid {process.pid} now", process)
+        if f"SIG{signal.upper().removeprefix('SIG')}" not in signals.Signals.__members__:
+            return _answer("failed", f"value {signal!r} is not a valid signal name", process)
+        self.signals.append((address, pid, signal))
+        if signal in process.program.exits_on:
+            process.dies_at, process.code = self.mono, process.program.exits_on[signal]
         return _answer("accepted", "", process)
 
     def state(self) -> str:

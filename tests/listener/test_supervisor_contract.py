@@ -9,6 +9,7 @@ import os
 import signal
 import xmlrpc.client
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pytest
@@ -41,6 +42,10 @@ PROGRAMS = [
     Program("frozen", stopwaitsecs=30),
     Program("killed"),
     Program("requested"),
+    Program("told", exits_on={"HUP": 1}),
+    Program("told_dead"),
+    Program("told_stopping", stop_delay=1.5),
+    Program("told_crash", exits=1, startsecs=1, startretries=9),
     *(
         Program(f"{autorestart}_{code}", autorestart=autorestart, exitcodes=(0, 3))
         for autorestart in ("always", "unexpected", "never")
@@ -223,6 +228,14 @@ def start(world: World, address: str, state: str = "RUNNING") -> int:
     return world.up(address)
 
 
+def dead(pid: int) -> bool:
+    """Whether a child of supervisord's is dead, be it reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def told(world: World, address: str, *expected: str) -> None:
     world.until(lambda: len(states(world, address)) >= len(expected), f"{len(expected)} events of {address}")
     assert states(world, address) == list(expected)
@@ -333,6 +346,68 @@ def test_a_frozen_process_goes_once_it_is_thawed(world: World) -> None:
     world.thaw(pid)
     world.until(is_in(world, address, "STOPPED"), "it has stopped")
     assert row(world, address)["exitstatus"] == 0
+
+
+# --- signals -------------------------------------------------------------------------------------------------
+
+
+def test_a_signal_reaches_the_process_that_is_meant(world: World) -> None:
+    address = "told:told"
+    pid = start(world, address)
+    accepted = {"outcome": "accepted", "reason": "", "statename": "RUNNING", "pid": pid}
+    assert world.client.signal_worker(address, pid, "WINCH") == accepted  # ignored by default
+    assert world.client.signal_worker(address, pid, "SIGWINCH") == accepted
+    assert is_in(world, address, "RUNNING")()
+    assert world.client.signal_worker(address, pid + 1, "HUP") == {
+        "outcome": "changed", "statename": "RUNNING", "pid": pid,
+        "reason": f"pid {pid + 1} was meant, it is pid {pid} now",
+    }  # fmt: skip
+    assert world.client.signal_worker(address, 0, "HUP")["outcome"] == "changed"
+    for nonsense in ("NONSENSE", "", "99999"):
+        failed = world.client.signal_worker(address, pid, nonsense)
+        assert (failed["outcome"], failed["statename"], failed["pid"]) == ("failed", "RUNNING", pid)
+        assert "is not a valid signal" in failed["reason"]
+    assert world.client.signal_worker(address, pid, "HUP")["outcome"] == "accepted"
+    world.until(is_in(world, address, "EXITED"), "it has got the signal")
+    assert row(world, address)["exitstatus"] == 1
+    assert world.client.signal_worker(address, pid, "HUP") == {
+        "outcome": "failed", "reason": "it is EXITED", "statename": "EXITED", "pid": 0
+    }  # fmt: skip
+    assert world.client.start_worker(address)["outcome"] == "accepted"
+    assert world.client.signal_worker(address, pid, "HUP")["outcome"] == "changed"
+    told(world, address, "STARTING", "RUNNING", "EXITED", "STARTING", "RUNNING")
+
+
+def test_a_process_that_has_died_unnoticed_gets_no_signal(world: World) -> None:
+    pid = start(world, "told_dead:told_dead")
+    world.exit("told_dead:told_dead", 3)
+    world.until(lambda: dead(pid) or isinstance(world, FakeWorld), "it is dead")
+    assert world.client.signal_worker("told_dead:told_dead", pid, "HUP")["reason"] == "it is EXITED"
+
+
+def test_no_signal_to_what_is_not_there(world: World) -> None:
+    assert world.client.signal_worker("no:body", 5, "HUP") == {
+        "outcome": "gone", "statename": "", "pid": 0, "reason": "supervisord has no process 'no:body'",
+    }  # fmt: skip
+    assert world.client.signal_worker("never:never", 5, "HUP")["outcome"] == "operator"
+    assert world.operator_start("told_crash:told_crash") == ""
+    world.until(is_in(world, "told_crash:told_crash", "BACKOFF"), "it crashed")
+    assert world.client.signal_worker("told_crash:told_crash", 0, "HUP")["reason"] == "it is BACKOFF"
+    assert world.operator_stop("told_crash:told_crash") == ""
+    assert world.client.signal_worker("told_crash:told_crash", 0, "HUP")["outcome"] == "operator"
+
+
+def test_no_signal_to_what_is_on_its_way_down(world: World) -> None:
+    address = "told_stopping:told_stopping"
+    pid = start(world, address)
+    assert world.client.stop_worker(address, pid)["statename"] == "STOPPING"
+    assert world.client.signal_worker(address, pid, "HUP") == {
+        "outcome": "failed", "reason": "it is STOPPING", "statename": "STOPPING", "pid": pid
+    }  # fmt: skip
+    assert world.operator_stop(address) == "NOT_RUNNING"
+    assert world.client.signal_worker(address, pid, "HUP")["outcome"] == "operator"
+    world.until(is_in(world, address, "STOPPED"), "it has stopped")
+    assert world.client.signal_worker(address, pid, "HUP")["outcome"] == "operator"
 
 
 # --- ends of its own -----------------------------------------------------------------------------------------

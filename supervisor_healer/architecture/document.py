@@ -46,24 +46,33 @@ class Document:
         return self.lines.get(name, 0)
 
 
-def read(path: str) -> tuple[Document | None, tuple[Problem, ...]]:
+_ARCHITECTURE = "a mapping: `version: 1`, `workers:` and so on"
+
+
+def read(path: str, expected: str = _ARCHITECTURE) -> tuple[Document | None, tuple[Problem, ...]]:
     """The file at `path`, or None where nothing can be made of it, and what is wrong with its YAML.
 
-    Never raises for what a person may have written or named.
+    `expected` says what mapping it should hold. Never raises for what a person may have written or named.
     """
-    text, problem = _text(path)
+    text, problem = text_of(path)
     if problem is not None:
         return None, (problem,)
     reading = _Reading(path)
     problem = reading.attempt(text)
     if problem is None and not isinstance(reading.root, dict):
-        expected = "a mapping: `version: 1`, `workers:` and so on"
         problem = Problem(path, 1, "", f"the file holds {kind(reading.root)}", expected)
         if reading.root is None:
             problem = Problem(path, 0, "", "the file is empty", expected)
     if problem is not None:
         return None, (*reading.problems, problem)
     return Document(path, reading.root, reading.lines), tuple(reading.problems)
+
+
+def lines_of(path: str, text: str) -> tuple[Mapping[str, int], tuple[Problem, ...]]:
+    """The lines of what JSON holds, as far as YAML's syntax has them, and the keys that are given twice."""
+    reading = _Reading(path)
+    reading.attempt(text)
+    return reading.lines, tuple(reading.problems)
 
 
 def kind(value: object) -> str:
@@ -77,17 +86,18 @@ def kind(value: object) -> str:
     return {type(None): "an empty value", list: "a list", dict: "a mapping"}.get(type(value), "something else")
 
 
-def _text(path: str) -> tuple[str, Problem | None]:
+def text_of(path: str, expected: str = "a YAML file") -> tuple[str, Problem | None]:
+    """The text of the file at `path`, and why it has none that can be used."""
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
             what = "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
-            return "", Problem(path, 0, "", what, "a YAML file")
+            return "", Problem(path, 0, "", what, expected)
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return "", Problem(clean(path), 0, "", f"cannot be read: {what}", "a YAML file")
+        return "", Problem(clean(path), 0, "", f"cannot be read: {what}", expected)
     if len(data) > MAX_BYTES:
         return "", Problem(path, 0, "", "is too large", f"at most {MAX_BYTES // 1024 // 1024} MB")
     try:

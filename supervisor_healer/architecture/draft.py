@@ -6,16 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from supervisor_healer.architecture.paths import (
-    PathError,
-    Patterns,
-    check_placeholders,
-    normalised,
-)
-from supervisor_healer.architecture.schema import problem_of_schema
+from supervisor_healer.architecture.components import component
+from supervisor_healer.architecture.configs import ConfigReader
+from supervisor_healer.architecture.creation import creation
+from supervisor_healer.architecture.paths import Patterns
 from supervisor_healer.architecture.sources import Entry, Sources
-from supervisor_healer.core.model import ConfigSpec, ConsumerSpec, FileSpec, InputSpec, Intensity, Kind, WorkerSpec
+from supervisor_healer.core.model import (
+    ComponentSpec,
+    ConfigSpec,
+    ConsumerSpec,
+    Creation,
+    FileSpec,
+    InputSpec,
+    Intensity,
+    Kind,
+    WorkerSpec,
+)
 from supervisor_healer.core.pipeline import is_pattern
+
+DEFAULT_CYCLE = 60.0
 
 _WORKER_POLICIES = (
     "kind", "critical", "catch_up", "attempts", "restarts", "startup_grace", "verify_within", "retry_after",
@@ -46,10 +55,12 @@ class Draft:
         self.consumers: list[ConsumerSpec] = []
         self.configs: dict[str, ConfigSpec] = {}
         self.files: dict[str, FileSpec] = {}
+        self.components: list[ComponentSpec] = []
+        self.config_entries: dict[str, Entry] = {}
         self.uses: list[Use] = []
         self.defaults: dict[str, Any] = {}
         self._fields: dict[tuple[str, str, str], str] = {}
-        self._declared: dict[str, Entry] = {}
+        self.declared: dict[str, Entry] = {}
         self._policies_of_files: dict[str, dict[str, Any]] = {}
 
     def build(self) -> None:
@@ -58,11 +69,14 @@ class Draft:
         for entry in settings.values():
             if entry.field.startswith("defaults."):
                 self.defaults[entry.name] = self._parsed(entry, entry.field, entry.name, entry.value)
-        self._declared = self._by_path(entries["files"].values())
-        configs = self._by_path(entries["configs"].values())
-        self.configs = {path: self._config(path, entry) for path, entry in configs.items()}
+        self.declared = self._by_path(entries["files"].values())
+        self.config_entries = self._by_path(entries["configs"].values())
+        reader = ConfigReader(self.sources, self.root)
+        for path, entry in self.config_entries.items():
+            self.configs[path] = reader.config(path, entry, critical=bool(self._policy(entry, "critical")))
         self.workers = [self._worker(entry) for entry in entries["workers"].values()]
         self.consumers = [ConsumerSpec(entry.name, self._inputs(entry)) for entry in entries["consumers"].values()]
+        self.components = [component(self.sources, self.root, one) for one in entries["component_healers"].values()]
         self._limit_files()
         self.workers = [self._with_criticality(worker) for worker in self.workers]
 
@@ -93,16 +107,14 @@ class Draft:
         if key in _INTENSITIES:
             within = self.sources.seconds(entry, f"{name}.within", value["within"])
             return None if within is None else Intensity(int(value["max"]), within)
+        if key == "create":
+            return creation(self.sources, self.root, entry, name, value) or False
         return {"kind": Kind, "attempts": int}.get(key, lambda same: same)(value)
 
     def _path(self, entry: Entry, name: str, value: str) -> str | None:
         """`value` in its one form; None when it had to be reported."""
-        try:
-            check_placeholders(value, allowed=not name.startswith(("consumers.", "configs.")))
-            return normalised(value, self.root)
-        except PathError as error:
-            self.sources.error(entry, name, f"{error.what}: {value!r}", error.expected)
-            return None
+        of_worker = not name.startswith(("consumers.", "configs."))
+        return self.sources.path(entry, name, value, self.root, of_worker=of_worker)
 
     # --- entries ---------------------------------------------------------------------------------------------
 
@@ -125,15 +137,6 @@ class Draft:
             if isinstance(item, dict) and not item.get("required", True)
         }
         return tuple(InputSpec(use.path, use.field not in optional) for use in self._uses(entry, "inputs"))
-
-    def _config(self, path: str, entry: Entry) -> ConfigSpec:
-        schema = self.sources.get(entry, "schema") or {}
-        if wrong := problem_of_schema(schema):
-            self.sources.error(entry, f"{entry.field}.schema", f"not a JSON Schema: {wrong}")
-        create = bool(self.sources.get(entry, "create"))
-        if create and is_pattern(path):
-            self.sources.error(entry, f"{entry.field}.create", "a pattern cannot be created", "one file")
-        return ConfigSpec(path, create=create, critical=bool(self._policy(entry, "critical")), schema=schema)
 
     def _uses(self, entry: Entry, key: str) -> list[Use]:
         """What a list of inputs or outputs names, noted among the uses."""
@@ -174,21 +177,21 @@ class Draft:
         The limits of a path are those of the entry of the same text, else of the one glob that matches it. A
         glob that only serves other paths this way is a rule and not a file, and is left out.
         """
-        patterns = Patterns(self._declared)
+        patterns = Patterns(self.declared)
         rules: set[str] = set()
         for use in self.uses:
             if use.path in self.files:
                 continue
             source: str | None = use.path
-            if use.path not in self._declared and not is_pattern(use.path) and use.path not in self.configs:
+            if use.path not in self.declared and not is_pattern(use.path) and use.path not in self.configs:
                 globs = patterns.matching(use.path)
                 if len(globs) > 1:
                     what = f"{use.path} is matched by {len(globs)} entries of files: {', '.join(globs)}"
                     self.sources.error(use.entry, use.field, what, "one of them, or an entry for the file itself")
                 source = globs[0] if globs else None
                 rules.update(globs)
-            self._limit(use.path, self._declared.get(source) if source else None, use)
-        for path, entry in self._declared.items():
+            self._limit(use.path, self.declared.get(source) if source else None, use)
+        for path, entry in self.declared.items():
             if path not in self.files and path not in rules:
                 self._limit(path, entry, Use(path, entry, entry.field))
         for path in self.configs:
@@ -204,8 +207,6 @@ class Draft:
             self.sources.error(use.entry, use.field, f"no max_age for {path}", f"`files: {{{path}: {{max_age: 5m}}}}`")
         if max_age is None and is_config and entry is not None and "grace" in own:
             self.sources.error(entry, f"{entry.field}.grace", "a grace without a max_age never ends", "a max_age")
-        if entry is not None and is_pattern(path) and own.get("create"):
-            self.sources.error(entry, f"{entry.field}.create", "a pattern cannot be created", "one file")
         grace = own.get("grace", self.defaults.get("grace"))
         self.files[path] = FileSpec(
             path,
@@ -213,7 +214,26 @@ class Draft:
             grace=0.0 if max_age is None else max_age / 2 if grace is None else grace,
             critical=bool(own.get("critical", self.defaults.get("critical"))),
             shared=bool(own.get("shared")),
+            create=self._creation(path, entry, own.get("create")),
         )
+
+    def _creation(self, path: str, entry: Entry | None, own: Creation | bool | None) -> Creation | None:
+        """How the file at `path` is made, by its `own` say or by default."""
+        if entry is None or not own:
+            default = self.defaults.get("create") if own is None else None
+            if not isinstance(default, Creation) or is_pattern(path) or path in self.configs:
+                return None
+            return default if default.copy_of != path else None
+        name = f"{entry.field}.create"
+        if is_pattern(path):
+            self.sources.error(entry, name, "a pattern cannot be created", "one file")
+        elif path in self.configs:
+            self.sources.error(entry, name, f"{path} is a config", f"`configs: {{{path}: {{create: true}}}}`")
+        elif isinstance(own, Creation) and own.copy_of == path:
+            self.sources.error(entry, f"{name}.copy", "this is the file itself", "another file")
+        else:
+            return own if isinstance(own, Creation) else None
+        return None
 
     def _file_policies(self, entry: Entry) -> dict[str, Any]:
         if entry.field not in self._policies_of_files:

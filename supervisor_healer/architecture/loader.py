@@ -6,13 +6,12 @@ import os
 from collections.abc import Mapping
 
 from supervisor_healer.architecture import rules
-from supervisor_healer.architecture.draft import Draft
-from supervisor_healer.architecture.paths import PathError, written_to
+from supervisor_healer.architecture.draft import DEFAULT_CYCLE, Draft
+from supervisor_healer.architecture.paths import PathError, single
 from supervisor_healer.architecture.sources import Entry, Sources, gather
 from supervisor_healer.core.model import Architecture, Mode
 from supervisor_healer.errors import ArchitectureError, Problem
 
-_DEFAULT_CYCLE = 60.0
 _DEFAULT_STATE = "healer.sqlite3"
 
 
@@ -43,7 +42,7 @@ def examine(path: str) -> tuple[Architecture | None, tuple[Problem, ...]]:
         entry = sources.settings.get("results", main)
         sources.error(entry, "results", "the same file as `state`", "another path")
     if not sources.unreadable:
-        rules.check(sources, draft, main)
+        rules.check(sources, draft, main, {"state": state, "results": results})
     problems = sources.in_file_order()
     if any(problem.severity == "error" for problem in problems):
         return None, problems
@@ -53,12 +52,13 @@ def examine(path: str) -> tuple[Architecture | None, tuple[Problem, ...]]:
         mode=Mode(draft.setting("mode") or Mode.HEAL),
         state=state,
         results=results,
-        cycle=_DEFAULT_CYCLE if cycle is None else cycle,
+        cycle=DEFAULT_CYCLE if cycle is None else cycle,
         restarts_overall=draft.defaults.get("max_restarts_overall"),
         files=draft.files,
         workers=tuple(draft.workers),
         consumers=tuple(draft.consumers),
         configs=draft.configs,
+        component_healers=tuple(draft.components),
         places=_places(sources),
     ), problems
 
@@ -82,7 +82,7 @@ def _own_file(sources: Sources, root: str, key: str, default: str) -> str:
     if not value:
         return ""
     try:
-        return os.path.join(root, written_to(value, root))
+        return os.path.join(root, single(value, root))
     except PathError as error:
         if entry is not None:
             sources.error(entry, key, f"{error.what}: {value!r}", error.expected)

@@ -51,11 +51,11 @@ def normalised(path: str, root: str) -> str:
     return result
 
 
-def written_to(path: str, root: str) -> str:
-    """Like `normalised`, for a file that the healer writes: no pattern. Raises PathError."""
+def single(path: str, root: str) -> str:
+    """Like `normalised`, for a single file: no pattern. Raises PathError."""
     result = normalised(path, root)
     if is_pattern(result):
-        raise PathError("a pattern cannot be written to", "one file")
+        raise PathError("a pattern is no single file", "one file")
     return result
 
 

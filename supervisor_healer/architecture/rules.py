@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from supervisor_healer.architecture.draft import Draft
+from supervisor_healer.architecture.config_schema import has_default
+from supervisor_healer.architecture.draft import DEFAULT_CYCLE, Draft
 from supervisor_healer.architecture.paths import Patterns, matches
 from supervisor_healer.architecture.schema import suggestion
 from supervisor_healer.architecture.sources import Entry, Sources
@@ -18,15 +19,21 @@ _MAX_CYCLES = 10
 _FORBIDDEN_IN_NAMES = "*\"'\\"
 
 
-def check(sources: Sources, draft: Draft, main: Entry) -> None:
-    """Report to `sources` everything that the entries of `draft` cannot mean together."""
+def check(sources: Sources, draft: Draft, main: Entry, own_files: Mapping[str, str]) -> None:
+    """Report to `sources` everything that the entries of `draft` cannot mean together.
+
+    `own_files` are those that the healer writes for itself: absolute paths by their keys, `state` and `results`.
+    """
     if not sources.entries["workers"] and not sources.is_bad("workers"):
         name = "workers" if "workers" in main.value else ""
         sources.error(main, name, "there are no workers", "`workers: {NAME: {inputs: [...], outputs: [...]}}`")
     _check_names(sources)
+    _check_components(sources, draft)
+    _check_own_files(sources, draft, own_files)
     _check_programs(sources, draft)
     looping = _check_own_inputs(sources, draft)
     _check_producers(sources, draft)
+    _check_configs(sources, draft)
     _check_cycles(sources, [_without(worker, looping[worker.name]) for worker in draft.workers])
     for worker in draft.workers:
         _check_trigger(sources, draft, worker)
@@ -34,18 +41,82 @@ def check(sources: Sources, draft: Draft, main: Entry) -> None:
 
 def _check_names(sources: Sources) -> None:
     workers, consumers = sources.entries["workers"], sources.entries["consumers"]
-    for entry in (*workers.values(), *consumers.values()):
+    components = sources.entries["component_healers"]
+    for entry in (*workers.values(), *consumers.values(), *components.values()):
         name = entry.name
         if not name or name != clean(name) or any(char.isspace() or char in _FORBIDDEN_IN_NAMES for char in name):
             what = f"the name {name!r} cannot be given on a supervisorctl command line"
             sources.error(entry, entry.field, what, "a name without spaces, quotes, * and control characters")
         elif name == "all" or name.startswith("-"):
             what = "`all` stands for every worker" if name == "all" else "a name with - in front reads as an option"
-            sources.error(entry, entry.field, what, "another name; `program:` holds the one in supervisord")
-    for name in consumers.keys() & workers.keys():
-        first = workers[name]
-        place = f"{first.document.path}:{first.document.line(first.field)}"
-        sources.error(consumers[name], consumers[name].field, f"a worker has the same name, {place}", "another name")
+            is_worker = entry is workers.get(name)
+            expected = "another name; `program:` holds the one in supervisord" if is_worker else "another name"
+            sources.error(entry, entry.field, what, expected)
+    _check_clashes(sources, workers, consumers, "worker")
+    _check_clashes(sources, workers, components, "worker")
+    _check_clashes(sources, consumers, components, "consumer")
+
+
+def _check_clashes(sources: Sources, firsts: Mapping[str, Entry], others: Mapping[str, Entry], kind: str) -> None:
+    for name, entry in others.items():
+        if name in firsts:
+            what = f"a {kind} has the same name, {_place(firsts[name])}"
+            sources.error(entry, entry.field, what, "another name")
+
+
+def _check_components(sources: Sources, draft: Draft) -> None:
+    cycle = draft.setting("cycle") or DEFAULT_CYCLE
+    for spec in draft.components:
+        entry = sources.entries["component_healers"][spec.name]
+        if spec.timeout > cycle:
+            what = f"it may take {duration(spec.timeout)}, longer than a cycle ({duration(cycle)})"
+            name = f"{entry.field}.timeout" if "timeout" in entry.value else entry.field
+            sources.warning(entry, name, what, "a shorter `timeout`, or a longer `cycle`")
+
+
+def _check_own_files(sources: Sources, draft: Draft, own_files: Mapping[str, str]) -> None:
+    """What the healer writes for itself must not look like a file of the pipeline, nor overwrite one."""
+    uses = {use.path: use for use in reversed(draft.uses)}
+    for key, absolute in own_files.items():
+        inside = draft.root if draft.root.endswith("/") else draft.root + "/"
+        path = absolute.removeprefix(inside)
+        for other in draft.files:
+            if not absolute or not _same_file(path, other):
+                continue
+            setting = sources.settings.get(key)
+            use = uses.get(other)
+            what = f"{other} would be the healer's own file (`{key}`)"
+            if setting is not None:
+                sources.error(setting, key, what, "a path of its own")
+            elif use is not None:
+                sources.error(use.entry, use.field, what, f"another path, or `{key}:` elsewhere")
+            else:
+                entry = draft.config_entries.get(other) or draft.declared[other]
+                sources.error(entry, entry.field, what, f"another path, or `{key}:` elsewhere")
+
+
+def _check_configs(sources: Sources, draft: Draft) -> None:
+    """A repair and a worker that writes the same file would fight; so would a signal and a restart."""
+    for path, spec in draft.configs.items():
+        entry = draft.config_entries[path]
+        for name in spec.signalled:
+            if name in spec.restarted:
+                at = spec.signalled.index(name)
+                what = f"{name} is restarted as well"
+                sources.error(entry, f"{entry.field}.reload.workers[{at}]", what, "either `reload` or `restart`")
+    written = {path for path, spec in draft.configs.items() if spec.create or has_default(spec.schema)}
+    for worker in draft.workers:
+        entry = sources.entries["workers"][worker.name]
+        for output in worker.outputs:
+            for path in written if is_pattern(output) else written & {output}:
+                if _same_file(output, path):
+                    what = f"{path} is also repaired under `configs`: the worker and the healer may undo each other"
+                    name = draft.field(entry, "outputs", output)
+                    sources.warning(entry, name, what, "one writer, or a `schema` without defaults")
+
+
+def _place(entry: Entry) -> str:
+    return f"{entry.document.path}:{entry.document.line(entry.field)}"
 
 
 def _check_programs(sources: Sources, draft: Draft) -> None:
@@ -87,9 +158,7 @@ def _check_producers(sources: Sources, draft: Draft) -> None:
             continue
         for name, claimed in claims:
             entry = sources.entries["workers"][name]
-            first_entry = sources.entries["workers"][first]
-            place = f"{first_entry.document.path}:{first_entry.document.line(first_entry.field)}"
-            what = f"{path} is already written by {first}, {place}"
+            what = f"{path} is already written by {first}, {_place(sources.entries['workers'][first])}"
             sources.error(entry, draft.field(entry, "outputs", claimed), what, "one producer, or `shared: true`")
 
 

@@ -11,7 +11,6 @@ from importlib.resources import files
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 
 from supervisor_healer.architecture import durations
 from supervisor_healer.architecture.document import MAX_PROBLEMS, Document, kind
@@ -33,18 +32,6 @@ def problems(document: Document, *, included: bool = False) -> tuple[Problem, ..
         if len(found) >= MAX_PROBLEMS:
             break
     return tuple(found)
-
-
-def problem_of_schema(schema: object) -> str:
-    """What is wrong with a JSON Schema that a person wrote; '' if nothing is."""
-    try:
-        Draft202012Validator.check_schema(schema)  # type: ignore[arg-type]
-    except (SchemaError, RecursionError) as error:
-        if isinstance(error, RecursionError):
-            return "it is nested too deeply"
-        where = ".".join(str(part) for part in error.absolute_path)
-        return clean(f"{where}: {error.message}" if where else error.message)[:200]
-    return ""
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -112,6 +99,11 @@ _HOMES = {
     "max_age": "under `files: {PATH: ...}` or `defaults`",
     "grace": "under `files: {PATH: ...}` or `defaults`",
     "shared": "under `files: {PATH: ...}`",
+    "content": "in `create: {...}` of a file",
+    "json": "in `create: {...}` of a file",
+    "copy": "in `create: {...}` of a file",
+    "owner": "in `create: {...}` of a file, or at a config",
+    "mode": "at the top level (heal or observe); permissions stand in `create: {...}` of a file, or at a config",
 }
 
 
@@ -124,7 +116,9 @@ def _words(error: Any) -> tuple[str, str]:
         hint = suggestion(error.instance, error.validator_value) if isinstance(error.instance, str) else ""
         return what + hint, "one of " + ", ".join(error.validator_value)
     if error.validator == "const":
-        return what, str(error.validator_value)
+        return what, json.dumps(error.validator_value)
+    if error.schema.get("title") == "octal mode":
+        return _mode_words(error, what)
     examples = error.schema.get("examples")
     such_as = ", such as " + " or ".join(_example(item) for item in examples) if examples else ""
     if error.validator in _EXPECTED:
@@ -139,6 +133,12 @@ def _duration_words(error: Any) -> tuple[str, str]:
         return clean(str(problem)), durations.EXPECTED
     what = "a duration of zero means nothing here" if not seconds else f"{error.instance!r} is not a duration"
     return what, "a duration above zero, such as 30s"
+
+
+def _mode_words(error: Any, what: str) -> tuple[str, str]:
+    if error.validator == "type" and isinstance(error.instance, int) and not isinstance(error.instance, bool):
+        what = f"{clean(kind(error.instance))}, and not text: without quotes YAML reads 0644 as 420 and 644 as decimal"
+    return what, 'three or four octal digits in quotes, such as "0644"'
 
 
 _TYPES = {"object": "a mapping", "array": "a list", "string": "text", "boolean": "true or false", "integer": "a number"}
@@ -161,4 +161,4 @@ def _example(value: object) -> str:
     """An example in YAML's short form, unquoted where that is how one would write it."""
     if isinstance(value, str):
         return value
-    return re.sub(r'"([\w./*%()-]+)"', r"\1", json.dumps(value))
+    return re.sub(r'"(?![0-9]+")([\w./*%()-]+)"', r"\1", json.dumps(value))

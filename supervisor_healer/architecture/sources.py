@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from supervisor_healer.architecture import document as yaml_document
 from supervisor_healer.architecture import durations, schema
 from supervisor_healer.architecture.document import Document
+from supervisor_healer.architecture.paths import PathError, check_placeholders, normalised, single
 from supervisor_healer.core.pipeline import is_pattern
 from supervisor_healer.errors import Problem
 from supervisor_healer.words import clean
 
-SECTIONS = ("files", "workers", "consumers", "configs")
+SECTIONS = ("files", "workers", "consumers", "configs", "component_healers")
 
 _MAX_INCLUDE_DEPTH = 20
 
@@ -80,6 +81,24 @@ class Sources:
             name = f"{entry.field}.{key}[{at}]"
             if not self.is_bad(name):
                 yield name, item
+
+    def path(self, entry: Entry, name: str, value: str, root: str, *, of_worker: bool = False) -> str | None:
+        """`value` in its one form; None when it had to be reported. `of_worker`: with placeholders for processes."""
+        return self._checked(entry, name, value, root, of_worker, normalised)
+
+    def single_path(self, entry: Entry, name: str, value: str, root: str) -> str | None:
+        """Like `path`, for one that stands for exactly one file: no glob, no placeholders."""
+        return self._checked(entry, name, value, root, False, single)
+
+    def _checked(
+        self, entry: Entry, name: str, value: str, root: str, of_worker: bool, form: Callable[[str, str], str]
+    ) -> str | None:
+        try:
+            check_placeholders(value, allowed=of_worker)
+            return form(value, root)
+        except PathError as error:
+            self.error(entry, name, f"{error.what}: {value!r}", error.expected)
+            return None
 
     def seconds(self, entry: Entry, name: str, value: object) -> float | None:
         """A duration in seconds; None where it is not given or cannot be read, which is then reported."""

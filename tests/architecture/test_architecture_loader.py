@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from supervisor_healer.architecture.loader import examine, load
-from supervisor_healer.core.model import FileSpec, InputSpec, Intensity, Kind, Mode, WorkerSpec
+from supervisor_healer.core.model import Creation, FileSpec, InputSpec, Intensity, Kind, Mode, WorkerSpec
 from supervisor_healer.errors import ArchitectureError, Problem
 
 
@@ -100,7 +100,7 @@ def test_a_full_file(tmp_path: Path) -> None:
         "out/a.jsonl": FileSpec("out/a.jsonl", 60.0, 5.0, shared=True),
         "out/b.jsonl": FileSpec("out/b.jsonl", 60.0, 5.0, shared=True),
         "/data/else.json": FileSpec("/data/else.json", 600.0, 300.0),
-        "outside.json": FileSpec("outside.json", 86400.0, 43200.0),
+        "outside.json": FileSpec("outside.json", 86400.0, 43200.0, create=Creation()),
     }
     (gate,) = found.consumers
     assert gate.inputs == (InputSpec("out/a.jsonl"), InputSpec("/data/else.json", False))
@@ -197,7 +197,7 @@ BAD: dict[str, tuple[str, list[tuple[int, str, str]]]] = {
     "input leaves root": (
         "workers: {wa: {inputs: [{path: x/../../a}]}}\n", [(3, "workers.wa.inputs[0]", "leaves the root")]),
     "state leaves root": ("state: ../s.sqlite3\nworkers: {wa: {}}\n", [(3, "state", "leaves the root")]),
-    "results a pattern": ("results: r*.json\nworkers: {wa: {}}\n", [(3, "results", "a pattern cannot be written to")]),
+    "results a pattern": ("results: r*.json\nworkers: {wa: {}}\n", [(3, "results", "a pattern is no single file")]),
     "results is state": ("results: ./healer.sqlite3\nworkers: {wa: {}}\n", [(3, "results", "same file as `state`")]),
     "the root itself": ("workers: {wa: {outputs: [.]}}\n", [(3, "workers.wa.outputs[0]", "the root folder itself")]),
     "folder": ("workers: {wa: {outputs: [logs/]}}\n", [(3, "workers.wa.outputs[0]", "ends in / is a folder")]),
@@ -224,11 +224,13 @@ BAD: dict[str, tuple[str, list[tuple[int, str, str]]]] = {
         [(7, "workers.wa.outputs[0]", "a.json is matched by 2 entries of files: ")]),
     "created pattern": ("files:\n  'a*': {create: true}\nworkers: {wa: {}}\n", [(4, "files.a*.create", "a pattern")]),
     "created config": (
-        "configs:\n  'a*': {create: true}\nworkers: {wa: {}}\n", [(4, "configs.a*.create", "a pattern")]),
+        "configs:\n  'a*': {create: true}\nworkers: {wa: {}}\n",
+        [(4, "configs.a*", "a pattern cannot be a config (expected one file)")]),
     "grace of a config": (
         "configs: {c: {}}\nfiles: {c: {grace: 5m}}\nworkers: {wa: {}}\n", [(4, "files.c.grace", "without a max_age")]),
     "config's schema": (
-        "configs: {c: {schema: {type: objekt}}}\nworkers: {wa: {}}\n", [(3, "configs.c.schema", "not a JSON Schema")]),
+        "configs: {c.json: {schema: {type: objekt}}}\nworkers: {wa: {}}\n",
+        [(3, "configs.c.json.schema.type", "not a JSON Schema: 'objekt' is not")]),
     # --- names
     "space": ("workers: {w a: {}}\n", [(3, "workers.w a", "cannot be given on a supervisorctl command line")]),
     "star": ("workers: {'w*': {}}\n", [(3, "workers.w*", "cannot be given on a supervisorctl command line")]),

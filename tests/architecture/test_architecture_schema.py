@@ -38,14 +38,17 @@ def test_every_key_explains_itself() -> None:
 def test_its_keys_are_those_of_the_design() -> None:
     keys = {name: set(SCHEMA["$defs"][name]["properties"]) for name in ("worker", "file", "config", "consumer")}
     assert set(SCHEMA["properties"]) == set(
-        "version root mode state results cycle defaults files workers consumers configs include".split()  # noqa: SIM905
+        "version root mode state results cycle defaults files workers consumers configs component_healers"  # noqa: SIM905
+        " include".split()
     )
     assert keys["worker"] == set(
         "program kind inputs trigger outputs critical catch_up attempts restarts startup_grace verify_within"  # noqa: SIM905
         " retry_after".split()
     )
     assert keys["file"] == {"max_age", "grace", "critical", "create", "shared"}
-    assert keys["config"] == {"create", "critical", "schema"}
+    assert keys["config"] == set(
+        "format schema create mode owner repair keep critical reload restart".split()  # noqa: SIM905
+    )
     assert keys["consumer"] == {"inputs"}
     policies = (keys["worker"] | keys["file"]) - {"program", "inputs", "trigger", "outputs", "shared"}
     assert set(SCHEMA["properties"]["defaults"]["properties"]) == policies | {"max_restarts_overall"}

@@ -1,0 +1,221 @@
+"""The JSON Schema of a config, as a person wrote it: whether it is one, and whether what it promises can be kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from supervisor_healer.architecture.creation import as_json
+from supervisor_healer.words import clean
+
+Path = tuple[str | int, ...]
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+_ONE = (
+    "additionalProperties", "propertyNames", "items", "contains", "not", "if", "then", "else", "unevaluatedItems",
+    "unevaluatedProperties", "contentSchema",
+)  # fmt: skip
+_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_MAPPINGS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_REFERENCES = ("$ref", "$dynamicRef")
+_OPEN_QUESTIONS = ("allOf", "anyOf", "oneOf", "if", "dependentSchemas", "patternProperties", "$dynamicRef")
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong at `path` within a schema."""
+
+    path: Path
+    what: str
+    expected: str = ""
+    severity: str = "error"
+
+
+def faults(schema: Mapping[str, Any], config_format: str) -> list[Fault]:
+    """What is wrong with `schema` for a config of this format; nothing of it is looked up outside of it."""
+    problem = as_json(schema)[1]
+    if problem:
+        return [Fault((), f"not a JSON Schema: {problem}")]
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return [Fault(tuple(error.absolute_path), f"not a JSON Schema: {clean(error.message)[:_LONGEST]}")]
+    except RecursionError:
+        return [Fault((), "not a JSON Schema: nested too deeply")]
+    shape = Shape.of(schema)
+    return list(_faults_of_references(shape)) or [
+        *_faults_of_draft(schema),
+        *_faults_of_defaults(schema, shape, config_format),
+    ]
+
+
+def has_default(schema: Mapping[str, Any]) -> bool:
+    """Whether anything in `schema` says what a field is repaired with."""
+    return any("default" in part for part in Shape.of(schema).parts.values())
+
+
+def lacking(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """The required fields that no default fills in a new file, dotted; '' stands for the file as a whole.
+
+    Says nothing where it depends on more than `required`, `properties` and references.
+
+    >>> lacking({"required": ["a", "b"], "properties": {"a": {"default": 1}, "b": {"type": "number"}}})
+    ('b',)
+    """
+    shape = Shape.of(schema)
+    top = shape.resolved(schema)
+    if top is None or "default" in top:
+        return ()
+    if not _may_be_object(top):
+        return ("",)
+    return tuple(_lacking(top, shape, (), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The subschemas of a schema by their place, and by their `$anchor`."""
+
+    parts: dict[Path, dict[str, Any]]
+    _places: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    _anchors: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, schema: Mapping[str, Any]) -> Shape:
+        """All subschemas of `schema`, itself included, without following references."""
+        shape = cls({})
+        waiting: list[tuple[Path, Any]] = [((), schema)]
+        while waiting:
+            path, part = waiting.pop()
+            shape._places[tuple(map(str, path))] = part
+            if isinstance(part, dict):
+                shape.parts[path] = part
+                for key in ("$anchor", "$dynamicAnchor"):
+                    if isinstance(part.get(key), str):
+                        shape._anchors[part[key]] = part
+                waiting += [((*path, *step), inner) for step, inner in _inside(part)]
+        return shape
+
+    def find(self, reference: str) -> Any:
+        """What ``#...`` points at, None if that is no schema here."""
+        pointer = unquote(reference[1:])
+        if pointer and not pointer.startswith("/"):
+            return self._anchors.get(pointer)
+        steps = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+        return self._places.get(tuple(steps))
+
+    def is_loop(self, part: Any) -> bool:
+        """Whether the references from `part` on never come to a schema."""
+        for _ in range(len(self.parts) + 1):
+            if not isinstance(part, dict) or "$ref" not in part:
+                return False
+            part = self.find(part["$ref"])
+        return True
+
+    def resolved(self, part: Any) -> dict[str, Any] | None:
+        """`part` with its chain of references laid under it; None for no mapping, or a chain without an end."""
+        result: dict[str, Any] = {}
+        for _ in range(len(self.parts) + 1):
+            if not isinstance(part, dict):
+                return None
+            result = {**part, **result}
+            if "$ref" not in part:
+                return result
+            part = self.find(part["$ref"])
+        return None
+
+
+def _inside(part: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
+    for key, value in part.items():
+        if key in _ONE:
+            yield (key,), value
+        elif key in _LISTS and isinstance(value, list):
+            yield from (((key, at), item) for at, item in enumerate(value))
+        elif key in _MAPPINGS and isinstance(value, dict):
+            yield from (((key, name), item) for name, item in value.items())
+
+
+def _faults_of_references(shape: Shape) -> Iterator[Fault]:
+    for path, part in shape.parts.items():
+        if path and "$id" in part:
+            yield Fault((*path, "$id"), "an $id inside a schema", "$anchor, or a reference such as #/$defs/limit")
+        for key in _REFERENCES:
+            reference = part.get(key)
+            if not isinstance(reference, str):
+                continue
+            if not reference.startswith("#"):
+                what = f"{reference!r} lies outside of this schema, and nothing is fetched"
+                yield Fault((*path, key), what, "a reference within it, such as #/$defs/limit")
+            elif shape.find(reference) is None:
+                yield Fault((*path, key), f"{reference!r} points at no schema here", "such as #/$defs/limit")
+            elif key == "$ref" and shape.is_loop(part):
+                yield Fault((*path, key), f"{reference!r} leads back to itself", "a schema at its end")
+
+
+def _faults_of_draft(schema: Mapping[str, Any]) -> Iterator[Fault]:
+    named = schema.get("$schema")
+    if named is not None and str(named).rstrip("#") != DRAFT:
+        yield Fault(("$schema",), f"{clean(str(named))!r}: it is read as draft 2020-12", DRAFT, "warning")
+
+
+def _faults_of_defaults(schema: Mapping[str, Any], shape: Shape, config_format: str) -> Iterator[Fault]:
+    validator: Any = Draft202012Validator(schema)
+    for path, part in shape.parts.items():
+        if "default" not in part:
+            continue
+        place = (*path, "default")
+        if config_format == "toml" and _holds_null(part["default"]):
+            yield Fault(place, "TOML has no null", "another default")
+            continue
+        try:
+            broken = list(validator.evolve(schema=part).iter_errors(part["default"]))
+        except (RecursionError, ArithmeticError, re.error) as error:
+            yield Fault(place, f"cannot be checked: {type(error).__name__}", "a simpler schema")
+            continue
+        for one in broken:
+            if not _is_filled_later(one):
+                yield Fault(place, f"breaks its own schema: {clean(one.message)[:_LONGEST]}", "a valid default")
+                break
+
+
+def _is_filled_later(error: Any) -> bool:
+    """Whether a default only lacks a field that has a default itself."""
+    if error.validator != "required" or not isinstance(error.schema, dict):
+        return False
+    properties = error.schema.get("properties", {})
+    missing = [name for name in error.validator_value if name not in error.instance]
+    return all(isinstance(properties.get(name), dict) and "default" in properties[name] for name in missing)
+
+
+def _holds_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_null, value.values()))
+    return value is None or (isinstance(value, list) and any(map(_holds_null, value)))
+
+
+def _may_be_object(part: Mapping[str, Any]) -> bool:
+    types = part.get("type", "object")
+    return types == "object" or (isinstance(types, list) and "object" in types)
+
+
+def _lacking(part: Mapping[str, Any], shape: Shape, path: tuple[str, ...], depth: int) -> Iterator[str]:
+    """`part` is an object that a repair would have to begin empty."""
+    if depth > len(shape.parts) or any(key in part for key in _OPEN_QUESTIONS):
+        return
+    properties = part.get("properties", {})
+    for name in part.get("required", ()):
+        inner = shape.resolved(properties.get(name, {}))
+        if inner is None or "default" in inner or any(key in inner for key in _OPEN_QUESTIONS):
+            if inner is None:
+                yield ".".join((*path, name))
+        elif ("type" in inner and _may_be_object(inner)) or "required" in inner or "properties" in inner:
+            yield from _lacking(inner, shape, (*path, name), depth + 1)
+        elif name in properties or not isinstance(part.get("additionalProperties"), dict):
+            yield ".".join((*path, name))

@@ -15,7 +15,8 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from fnmatch import translate
 from functools import lru_cache
 
@@ -33,6 +34,8 @@ _KINDS = (
     (stat.S_ISCHR, "is a device"),
     (stat.S_ISBLK, "is a device"),
 )
+_SCARCE_BYTES = 1024 * 1024  # a disk with less room than this, and less than a thousandth of its size, is full
+_SCARCE_SHARE = 0.001
 # Seconds by which a process' creation may differ from the start that supervisord noted: psutil derives it from
 # the boot time, which the kernel gives in whole seconds, and a fork may be slow on a busy host.
 _START_TOLERANCE = 5.0
@@ -43,23 +46,71 @@ _READINGS = 5
 # --- files ---------------------------------------------------------------------------------------------------
 
 
-def look(root: str, paths: Iterable[str]) -> dict[str, Seen]:
+def look(root: str, paths: Iterable[str], grounds: Collection[str] = ()) -> dict[str, Seen]:
     """One look at each of `paths`: the last move of a file, of a pattern that of its newest match.
 
     Paths are relative to the directory `root`, or absolute. Links are followed. A path with one of ``*?[``
     is a pattern, as `glob` has them: wildcards do not match a leading dot, ``[[]`` is a bracket, and a part
     ``**`` stands for any number of directories, here without following links, which may lead in a circle.
-    A plain path costs one stat; a pattern lists its directories and costs a stat a match.
+    A plain path costs one stat; a pattern lists its directories and costs a stat a match. For those in `grounds`
+    the file system is asked, too, whether it could take an output at all.
     """
     seen = {}
-    prefix = "" if root in {"", "."} else root.rstrip("/") + "/"
+    prefix = _prefix(root)
     for path in paths:
         before = "" if path.startswith("/") else prefix
-        if "*" in path or "?" in path or "[" in path:
+        if is_pattern := "*" in path or "?" in path or "[" in path:
             seen[path] = _look_for_newest(before, path)
         else:
             seen[path] = _look_at(before + path)
+        if path in grounds:
+            place = before + (_split(path)[0] if is_pattern else path)
+            seen[path] = replace(seen[path], ground=_ground(place or "."))
     return seen
+
+
+def folder(root: str, path: str) -> str:
+    """The folder in which a look at `path` begins: that of a file, of a pattern the one before its first wildcard."""
+    before = "" if path.startswith("/") else _prefix(root)
+    if _WILD.search(path):
+        return (before + _split(path)[0]).rstrip("/") or ("/" if path.startswith("/") else ".")
+    return os.path.dirname(before + path) or "."
+
+
+def fingerprint(root: str, path: str) -> tuple[int, ...]:
+    """What changes with every change of a file: (mtime_ns, ctime_ns, size, inode, device), () where there is none."""
+    try:
+        found = os.stat(path if path.startswith("/") else _prefix(root) + path)
+    except (OSError, ValueError):
+        return ()
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
+
+
+def _prefix(root: str) -> str:
+    return "" if root in {"", "."} else root.rstrip("/") + "/"
+
+
+def _ground(place: str) -> str:
+    """What keeps the file system of `place`, or of its nearest parent that exists, from taking an output; or ''."""
+    while True:
+        try:
+            found = os.statvfs(place)
+            break
+        except OSError as error:
+            parent = os.path.dirname(place.rstrip("/")) or ("/" if place.startswith("/") else ".")
+            if error.errno not in _ABSENT or parent == place:
+                return ""
+            place = parent
+        except ValueError:
+            return ""
+    if found.f_flag & os.ST_RDONLY:
+        return "the file system is read-only"
+    size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+    if size and free < min(_SCARCE_BYTES, size * _SCARCE_SHARE):
+        return f"the disk is full ({free // 1024} KB free)"
+    if found.f_files > 0 and found.f_favail == 0:
+        return "no free inodes"
+    return ""
 
 
 def _look_at(path: str) -> Seen:
@@ -158,13 +209,18 @@ def _matches(directory: str, parts: tuple[str, ...], troubles: list[str]) -> Ite
                     yield from _matches(entry.path, parts, troubles)
                 elif not rest:
                     yield entry.path
-                elif not anywhere and entry.is_dir():
+                elif not anywhere and _is_directory(entry):
                     yield from _matches(entry.path, rest, troubles)
     except OSError as error:
         if error.errno not in _ABSENT:
             troubles.append(f"cannot list {directory}: {_why(error)}")
     except ValueError:
         troubles.append(_NUL)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """Links are not followed by `entry.is_dir()`: at one to a dead mount Python 3.10 hangs with all its threads."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir(follow_symlinks=False)
 
 
 def _why(error: OSError) -> str:

@@ -160,11 +160,11 @@ def test_every_call() -> None:
         assert server.connections == 1
         sent = [(method, *(json.loads(text) for text in params)) for method, params in server.calls]
     assert sent == [
-        ("healer.publish", {"version": 1, "body": NEWS}),
+        ("healer.publish", {"version": protocol.VERSION, "body": NEWS}),
         ("healer.takeRequests",),
         ("healer.getProcessTable",),
-        ("healer.stopWorker", {"version": 1, "body": {"address": "g:w", "pid": 7}}),
-        ("healer.startWorker", {"version": 1, "body": {"address": "g:ü", "pid": 0}}),
+        ("healer.stopWorker", {"version": protocol.VERSION, "body": {"address": "g:w", "pid": 7}}),
+        ("healer.startWorker", {"version": protocol.VERSION, "body": {"address": "g:ü", "pid": 0}}),
         ("supervisor.getState",),
     ]
     assert "Authorization" not in server.headers[0]
@@ -195,7 +195,7 @@ def test_one_process() -> None:
         (b"no xml at all", "not XML-RPC"),
         (xml("{"), "healer.getProcessTable: not JSON"),
         (xml(5), "expected a JSON string, got int"),
-        (xml(json.dumps({"version": 99, "body": []})), "protocol version 99, expected 1"),
+        (xml(json.dumps({"version": 99, "body": []})), f"protocol version 99, expected {protocol.VERSION}"),
         (ours({}), "expected a list of ProcessRow, got {}"),
         (ours([5]), "expected an object of ProcessRow, got 5"),
         (ours([{**ROW, "pid": "7"}]), "ProcessRow.pid: expected int, got '7'"),

@@ -212,11 +212,26 @@ class Diagnosis:
         if case.now.mono < (end := view.pending + max_age):
             found.append((f"work pending for {ago(view.pending)}, convicts after {duration(max_age)}", end))
         for source in case.inputs:
-            if source.item.required and (obstacle := self._unconfirmed(case, view, source)) is not None:
+            if source.item.required and (obstacle := self._unconfirmed(case, view.path, source)) is not None:
                 found.append(obstacle)
         return found
 
-    def _unconfirmed(self, case: Case, view: OutputView, source: InputView) -> tuple[str, float] | None:
+    def unconfirmed(self, patient: Patient, now: Now) -> tuple[str, float] | None:
+        """Why a restart that its outputs do not ask for must wait for an input: in words, and until when (mono).
+
+        None: every required input is confirmed fresh. A config need only be valid now: it was changed a moment ago.
+        """
+        case = self._examination.examine(patient, now)
+        if case.not_fresh:
+            return f"waits for {_listed(case.not_fresh)}", INFINITE
+        for source in case.inputs:
+            if source.item.required and self._tracks[source.item.path].spec.max_age is not None:
+                for output in patient.spec.outputs or ("",):
+                    if (obstacle := self._unconfirmed(case, output, source)) is not None:
+                        return obstacle
+        return None
+
+    def _unconfirmed(self, case: Case, output: str, source: InputView) -> tuple[str, float] | None:
         if source.healing:
             return f"{source.healing} is being restarted", INFINITE
         if source.idle:
@@ -224,7 +239,7 @@ class Diagnosis:
         name = short(source.item.path)
         if source.held_since is None:
             return f"{name} has not moved since its producer's restart", INFINITE
-        end = source.held_since + self._limits.catch_up(case.patient.spec, view.path, source.item)
+        end = source.held_since + self._limits.catch_up(case.patient.spec, output, source.item)
         if case.now.mono >= end:
             return None
         return f"{name} in order for {ago(source.held_since)}, confirmed in {until(end)}", end

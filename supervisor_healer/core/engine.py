@@ -17,36 +17,49 @@ the next look at each (`Looks`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from supervisor_healer.core.bulletin import Bulletin
 from supervisor_healer.core.clock import Clock
+from supervisor_healer.core.dependencies import Dependencies
 from supervisor_healer.core.former_life import FormerLife
 from supervisor_healer.core.freshness import NEVER, Track
 from supervisor_healer.core.looks import Looks
+from supervisor_healer.core.memory import Wish
 from supervisor_healer.core.model import (
     Answer,
+    ComponentResult,
+    ConfigFound,
+    ConsumerVerdict,
     Decision,
     Event,
+    FileVerdict,
     HealRequest,
     Health,
     Intensity,
+    Mended,
     Mode,
     MonitorRequest,
+    Note,
     Now,
     OrderFailed,
     ProcessTable,
     Remember,
+    RestoreRequest,
     Seen,
     Verdict,
+    VerifyRequest,
 )
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.pipeline import Pipeline
 from supervisor_healer.core.record import Record
+from supervisor_healer.core.report import Report, ReportBook
 from supervisor_healer.core.requests import USAGE, HealDesk
+from supervisor_healer.core.round import Round
 from supervisor_healer.core.treatment import Treatment
 from supervisor_healer.core.triage import Triage
+from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration
 
@@ -64,17 +77,25 @@ class Engine:
         mode: Mode = Mode.HEAL,
         cycle: float = 60.0,
         restarts_overall: Intensity | None = None,
+        has_components: bool = False,
     ) -> None:
         self._clock = Clock()
         self._in_turn = False
         self._record = Record()
         self._ward = Ward()
         self._triage = Triage(self._ward, self._record, mode, restarts_overall)
-        self._desk = HealDesk(self._ward, self._triage, self._record)
+        self._upkeep = Upkeep(self._ward, self._record)
+        self._desk = HealDesk(self._ward, self._triage, self._upkeep, self._record)
         self._treatment = Treatment(self._ward, self._record, self._triage, self._desk, draw)
         self._looks = Looks(self._ward, self._desk.waits_for, cycle)
         self._bulletin = Bulletin(self._ward, self._record)
-        self.adopt(pipeline, mode=mode, cycle=cycle, restarts_overall=restarts_overall)
+        self._dependencies = Dependencies(self._ward)
+        self._book = ReportBook(self._ward, self._upkeep, self._dependencies, self._bulletin)
+        self._round = Round(self._ward, self._upkeep, self._looks, self._book, self._record)
+        self._desk.round = self._round
+        self._report: Report | None = None
+        self._make_report = False
+        self.adopt(pipeline, mode=mode, cycle=cycle, restarts_overall=restarts_overall, has_components=has_components)
 
     # --- what others may see ------------------------------------------------------------------------------------
 
@@ -104,6 +125,28 @@ class Engine:
         return concluded
 
     @property
+    def consumers(self) -> Mapping[str, ConsumerVerdict]:
+        """What is concluded about each reader that supervisord does not run, as of the last `look_around`."""
+        return self._dependencies.consumers
+
+    @property
+    def files_apart(self) -> Mapping[str, FileVerdict]:
+        """The files that neither a worker nor a consumer has, as of the last `look_around`."""
+        return self._dependencies.files
+
+    def look_around(self, now: Now) -> tuple[set[str], set[str]]:
+        """Conclude about consumers and files apart; the names and paths that have changed since this was last asked."""
+        self._dependencies.conclude(now)
+        consumers, files = self._dependencies.concluded_consumers, self._dependencies.concluded_files
+        self._dependencies.concluded_consumers, self._dependencies.concluded_files = set(), set()
+        return consumers, files
+
+    def take_report(self) -> Report | None:
+        """The latest report, if it was made since this was last asked."""
+        report, self._report = self._report, None
+        return report
+
+    @property
     def under_way(self) -> bool:
         """Whether any stop or start is under way, so that the process table is worth a look."""
         return any(self._ward.patients[name].under_way for name in self._ward.in_treatment)
@@ -124,13 +167,25 @@ class Engine:
 
     # --- what comes in ------------------------------------------------------------------------------------------
 
-    def adopt(self, pipeline: Pipeline, *, mode: Mode, cycle: float, restarts_overall: Intensity | None) -> None:
+    def adopt(
+        self,
+        pipeline: Pipeline,
+        *,
+        mode: Mode,
+        cycle: float,
+        restarts_overall: Intensity | None,
+        has_components: bool = False,
+    ) -> None:
         """Go on with another pipeline (SIGHUP, or processes came and went), keeping what is known of what stays."""
-        self._triage.mode, self._triage.host.declared, self._looks.cycle = mode, restarts_overall, cycle
+        self._triage.mode = self._upkeep.mode = self._book.mode = mode
+        self._triage.host.declared, self._looks.cycle, self._round.cycle = restarts_overall, cycle, cycle
+        self._round.has_components = has_components
         for leaver in self._ward.adopt(pipeline):
             self._treatment.let_go(leaver)
         self._looks.adopt()
         self._bulletin.adopt()
+        self._upkeep.adopt()
+        self._dependencies.adopt()
         self._desk.forget_leavers()
 
     def restore(
@@ -147,7 +202,7 @@ class Engine:
             self._clock.last = before
         else:
             shift = 0.0 if before is None else now.mono - max(0.0, now.wall - before.wall) - before.mono
-        FormerLife(self._ward, self._triage, self._record, now, shift).give_back(memories)
+        FormerLife(self._ward, self._triage, self._upkeep, self._record, now, shift).give_back(memories)
 
     def restrict(self, now: Now, why: str, left: Mapping[str, int] | None = None) -> None:
         """The past is lost (no journal): act as if half of every budget were used up.
@@ -172,8 +227,38 @@ class Engine:
                 self._treatment.order_failed(event.worker, event.reason, now)
             case HealRequest():
                 self._desk.take(event)
-            case _:
+            case MonitorRequest():
                 self._monitor(event, now)
+            case VerifyRequest():
+                self._desk.verify(event)
+            case RestoreRequest():
+                self._upkeep.restore(event, self._triage.halted)
+            case ConfigFound():
+                self._upkeep.found(event, now)
+                self._looks.want([event.path])
+            case Mended():
+                self._upkeep.mended(event, now)
+                self._looks.want([event.path])
+            case ComponentResult():
+                self._consulted(event, now)
+
+    def _consulted(self, result: ComponentResult, now: Now) -> None:
+        """What a component healer says joins the report; a restart that it wants passes the same gate and budget."""
+        self._book.answered(result)
+        self._make_report = True
+        if result.problem:
+            self._record.note(result.name, "component", f"did not answer properly: {result.problem}")
+        for entry in (*result.healed, *result.failed):
+            self._record.note(result.name, "component", f"{entry.subject}: {entry.message}")
+        for name, why in result.restarts:
+            workers = self._ward.pipeline.named(name)
+            if not workers:
+                self._record.note(result.name, "component", f"wants a restart of {name}: no such worker")
+            for worker in workers:
+                said = f"{result.name} wants it restarted: {why}" if why else f"{result.name} wants it restarted"
+                self._ward.patients[worker].memory.wish = Wish(said, now.mono, result.name)
+                self._record.worker_changed(worker)
+                self._ward.call([worker])
 
     def _monitor(self, request: MonitorRequest, now: Now) -> None:
         names = list(self._ward.patients) if request.worker == "all" else [request.worker]
@@ -196,7 +281,7 @@ class Engine:
 
     def next_wake(self) -> float:
         """The mono moment of the next turn, if no event comes before."""
-        moments = [self._looks.next_due]
+        moments = [self._looks.next_due, self._round.next_due]
         if self._ward.due or not self._record.is_empty or (self._desk.is_due and not self._triage.halted):
             moments.append(NEVER)
         if self._clock.last is not None:
@@ -225,6 +310,7 @@ class Engine:
         """Judge who is due, and decide: what to remember first, then what to order and to tell."""
         self._begin_turn(now)
         self._in_turn = False
+        over = False
         names = sorted(self._ward.due, key=self._ward.pipeline.rank.__getitem__)
         self._ward.due.clear()
         for name in names:
@@ -232,13 +318,20 @@ class Engine:
         if not self._triage.halted:
             self._treatment.see_off(now)
         if not self._ward.distrusted:
+            over = self._round.step(now, halted=bool(self._triage.halted))
             if not self._triage.halted:
                 self._desk.serve(names, now, self._treatment.begin)
             self._triage.plan(names, now, self._treatment.begin)
         if not self._triage.halted:  # whatever stops now is stopped by supervisord itself, which says nothing of it
             self._conclude(names, now)
         self._ward.distrusted = ""
-        return self._record.take(self._ward.patients, self._ward.tracks, self._triage.host.restarts)
+        decisions = self._record.take(self._ward.patients, self._ward.tracks, self._triage.host.restarts)
+        told = self._book.take((one for one in decisions if isinstance(one, Note)), now)
+        if over or told or self._make_report:
+            self._make_report = False
+            self._dependencies.conclude(now)
+            self._report = self._book.compose(now)
+        return decisions
 
     def file_memories(self) -> list[Remember]:
         """All that moves on by itself (files, the clocks of attempts), for the journal: every cycle, and at the end."""
@@ -255,7 +348,13 @@ class Engine:
             for name in self._ward.patients:
                 self._record.worker_changed(name)
             self._record.note("", "clock", f"{trouble}: nobody is convicted, every age counts from now on")
+        if not self._ward.distrusted:
+            self._round.begin_turn(now)
         self._looks.begin_turn(now)
+
+    def grounds(self, paths: Iterable[str], now: Now) -> set[str]:
+        """Those of `paths` at which the file system is to be looked at as well."""
+        return self._looks.grounds(paths, now)
 
     def _examine_safely(self, name: str, now: Now) -> None:
         """One worker that cannot be judged, for a bug of ours, must not end the watch over the others."""

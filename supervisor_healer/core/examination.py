@@ -64,7 +64,7 @@ class Examination:
     def examine(self, patient: Patient, now: Now, *, operator: bool = False) -> Case:
         """How its files stand now; an `operator` wants its outputs judged by one look."""
         outputs = self._outputs(patient, now, operator)
-        inputs = tuple(self._input(item, now) for item in patient.spec.inputs)
+        inputs = tuple(self.view(item, now) for item in patient.spec.inputs)
         return Case(
             patient,
             now,
@@ -90,7 +90,7 @@ class Examination:
             for path in patient.spec.outputs
         )
 
-    def _input(self, item: InputSpec, now: Now) -> InputView:
+    def view(self, item: InputSpec, now: Now) -> InputView:
         """One whose only producers are idle is as new as it can be."""
         track = self._tracks[item.path]
         standing = track.as_input(now)

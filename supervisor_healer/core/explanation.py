@@ -60,7 +60,11 @@ class Grounds:
             self.budget_left, ward.distrusted, self.patient.process, memory.unmonitored_until, memory.last_heal,
             [(view.standing.freshness, view.standing.counts, view.pending) for view in judged.outputs],
             [(view.standing.freshness, view.idle, view.held_since) for view in judged.inputs],
-            [(track.aged_from, track.present, track.problem) for track in map(ward.tracks.__getitem__, paths)],
+            [
+                (track.aged_from, track.present, track.problem, track.placeholder, track.ground)
+                for track in map(ward.tracks.__getitem__, paths)
+            ],
+            memory.wish and memory.wish.reason,
             [ward.state(root) for root in self.causes.roots if root in ward.patients],
             incident and (incident.opened, incident.attempts, incident.failed),
             budget.quarantine and budget.quarantine.retry_at,
@@ -80,8 +84,10 @@ def explain(ward: Ward, grounds: Grounds, since: float) -> Verdict:
     """The verdict on one worker, in words; its state has been the same `since` (wall)."""
     patient, judged, state, causes = grounds.patient, grounds.judged, grounds.state, grounds.causes
     name, reason = patient.spec.name, _reason(grounds, ward)
-    outputs = tuple(_file(ward, view.path, view.standing.freshness, _pending(view)) for view in judged.outputs)
-    inputs = tuple(_file(ward, view.item.path, view.standing.freshness, _gate(view)) for view in judged.inputs)
+    outputs = tuple(file_verdict(ward, view.path, view.standing.freshness, _pending(view)) for view in judged.outputs)
+    inputs = tuple(
+        file_verdict(ward, view.item.path, view.standing.freshness, gate_note(view)) for view in judged.inputs
+    )
     incident = patient.memory.budget.incident
     return Verdict(
         worker=name,
@@ -122,6 +128,8 @@ def _outlook(grounds: Grounds, ward: Ward) -> list[str]:
     lines.append(
         f"budget: {grounds.budget_left} of {spec.restarts.max} restarts left in {duration(spec.restarts.within)}"
     )
+    if memory.wish is not None:
+        lines.append(f"a restart is wanted: {memory.wish.reason}; {grounds.refusal or 'it comes next'}")
     if memory.last_heal.outcome:
         lines.append(f"last attempt: {memory.last_heal.outcome}: {memory.last_heal.reason}")
     lines.append(f"next: {_next_step(grounds)}")
@@ -200,7 +208,8 @@ def _pending(view: OutputView) -> str:
     return "no work pending" if view.pending is None else f"work pending for {ago(view.pending)}"
 
 
-def _gate(view: InputView) -> str:
+def gate_note(view: InputView) -> str:
+    """What the gate adds to an input."""
     if not view.item.required:
         return "not required"
     if view.idle:
@@ -208,10 +217,12 @@ def _gate(view: InputView) -> str:
     return "" if view.held_since is None else f"in order for {ago(view.held_since)}"
 
 
-def _file(ward: Ward, path: str, freshness: Freshness, note: str) -> FileVerdict:
+def file_verdict(ward: Ward, path: str, freshness: Freshness, note: str) -> FileVerdict:
+    """A file as it stands, with what is to be said of it."""
     track = ward.tracks[path]
     producer = ", ".join(ward.pipeline.producers[path])
-    note = ", ".join(filter(None, (note, track.problem)))
+    made = "only the healer has written it, which is no progress" if track.placeholder else ""
+    note = ", ".join(filter(None, (note, made, track.problem, track.ground)))
     return FileVerdict(path, freshness, track.aged_from, track.spec.max_age, track.spec.grace, producer, note)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from supervisor_healer.core.memory import Memory
 from supervisor_healer.core.model import Now
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.triage import Triage
+from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward
 
 MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)  # what a memory of another shape raises
@@ -17,24 +19,31 @@ MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)  # what a memory o
 class FormerLife:
     """Gives memories back at `now`. `shift` moves moments of another boot onto this monotonic clock, None: the same."""
 
-    def __init__(self, ward: Ward, triage: Triage, record: Record, now: Now, shift: float | None) -> None:
+    def __init__(
+        self, ward: Ward, triage: Triage, upkeep: Upkeep, record: Record, now: Now, shift: float | None
+    ) -> None:
         self._ward = ward
         self._triage = triage
+        self._upkeep = upkeep
         self._record = record
         self._now = now
         self._shift = shift
 
     def give_back(self, memories: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-        """Memories by kind and name; those of files are of one boot only."""
+        """Memories by kind and name; what was seen of files is of one boot only."""
         for name, memory in memories.get("worker", {}).items():
             try:
                 self._worker(name, memory)
             except MISSHAPEN as error:
                 self._pass_over(name, error)
-        if self._shift is None:
-            for path, memory in memories.get("file", {}).items():
-                if path in self._ward.tracks and memory:
-                    self._ward.tracks[path].recall(memory)
+        for path, memory in memories.get("file", {}).items():
+            if path in self._ward.tracks and self._shift is None:
+                self._ward.tracks[path].recall(memory)
+            elif path in self._ward.tracks:
+                self._ward.tracks[path].recall_own(memory)
+        for path, memory in memories.get("config", {}).items():
+            with suppress(*MISSHAPEN):  # all that is lost is whom to tell of a repair, and what to leave alone
+                self._upkeep.recall(path, memory, lambda moment: min(moment + (self._shift or 0.0), self._now.mono))
         try:
             self._host(memories.get("host", {}).get("", {"restarts": []}))
         except MISSHAPEN as error:

@@ -15,9 +15,17 @@ from typing import NamedTuple
 
 from supervisor_healer.core.model import FileSpec, Freshness, Now, Seen
 
+SAME_MTIME = 1e-6  # seconds; an mtime read as a whole number of nanoseconds differs from the float by less
 FUTURE_TOLERANCE = 1.0  # seconds an mtime may lie ahead of the wall clock before it is called a future one
 NEVER = float("-inf")
 INFINITE = float("inf")
+
+
+class OwnWrite(NamedTuple):
+    """The healer's own last write of a file, by its mtime; `made`: the file was not there before."""
+
+    mtime: float
+    made: bool
 
 
 class Standing(NamedTuple):
@@ -38,7 +46,9 @@ class Track:
     `moved_mono` is the progress put back on the monotonic clock; the move came after the look at `found_after` and was
     found by the one at `found_mono` (both NEVER for what the first look found). `aged_from` is the moment from which a
     person counts the file's age, `held_since` since when it has been neither stale, missing nor unknown. `orderly`: its
-    mtime can be compared with another file's.
+    mtime can be compared with another file's. `own` is the healer's own write, which is no progress: a file that only
+    the healer has written is a `placeholder`, and missing. `ground` is what is wrong with the file system under it,
+    `sound_since` since when that is over.
     """
 
     spec: FileSpec
@@ -56,6 +66,11 @@ class Track:
     orderly: bool = True
     held_since: float | None = None
     hold_needs_move: bool = False
+    passing: bool = False
+    own: OwnWrite | None = None
+    placeholder: bool = False
+    ground: str = ""
+    sound_since: float = NEVER
 
     def see(self, seen: Seen, now: Now) -> bool:
         """Take in one look; whether it found that the file has moved."""
@@ -63,17 +78,34 @@ class Track:
         if before is None:
             self.first_look = now.mono
         self.looked = now
-        self.problem = seen.problem
-        self.present = seen.mtime is not None and not seen.problem
+        self.problem, self.passing = seen.problem, seen.passing
+        if self.ground and not seen.ground:
+            self.sound_since = now.mono
+        self.ground = seen.ground
+        mtime = self._without_own(seen.mtime)
+        self.present = mtime is not None and not seen.problem
         moved = False
-        if self.present and seen.mtime is not None:
+        if self.present and mtime is not None:
             self.seen_mono = now.mono
-            moved = seen.mtime != self.mtime and self._take(seen.mtime, before, now)
-            if seen.mtime > now.wall + FUTURE_TOLERANCE:
+            moved = mtime != self.mtime and self._take(mtime, before, now)
+            if mtime > now.wall + FUTURE_TOLERANCE:
                 self.from_future, self.orderly = True, False
                 self.aged_from = self.moved_mono
-        self._hold(now)
+        if not self.passing:
+            self._hold(now)
         return moved
+
+    def _without_own(self, mtime: float | None) -> float | None:
+        """The mtime without the healer's own write: none for a file that only it has made, else the one before it."""
+        self.placeholder = False
+        own = self.own
+        if own is None or mtime is None or self.spec.max_age is None:
+            return mtime
+        if abs(mtime - own.mtime) >= SAME_MTIME:
+            self.own = None  # somebody else has written it since
+            return mtime
+        self.placeholder = own.made
+        return None if own.made else self.mtime if self.mtime is not None else mtime
 
     def _take(self, mtime: float, before: Now | None, now: Now) -> bool:
         """A changed mtime. One that went back is older content put in place: its age counts, it did not move."""
@@ -126,7 +158,9 @@ class Track:
 
     def _gone(self, now: Now) -> bool:
         """Gone for so long that it is missing, not being rotated or replaced."""
-        return not self.present and (self.mtime is None or now.mono - self.seen_mono >= self.spec.limit)
+        if self.present:
+            return False
+        return self.placeholder or self.mtime is None or now.mono - self.seen_mono >= self.spec.limit
 
     def as_input(self, now: Now) -> Standing:
         """As a reader must see it: the larger of the two ages counts."""
@@ -198,17 +232,21 @@ class Track:
     def memory(self) -> dict[str, object]:
         """What a healer that starts later needs to know, as plain JSON values."""
         if self.looked is None:
-            return {}
+            return {} if self.own is None else {"own": list(self.own)}
         return {
             "looked": [self.looked.wall, self.looked.mono], "first_look": self.first_look, "present": self.present,
             "seen_mono": _finite(self.seen_mono), "mtime": self.mtime, "moved_mono": _finite(self.moved_mono),
             "found_mono": _finite(self.found_mono), "found_after": _finite(self.found_after),
             "aged_from": self.aged_from, "from_future": self.from_future, "orderly": self.orderly,
             "held_since": self.held_since, "hold_needs_move": self.hold_needs_move,
+            "own": None if self.own is None else list(self.own),
         }  # fmt: skip
 
     def recall(self, memory: Mapping[str, object]) -> None:
         """Take back what `memory` gave, on the same boot (the monotonic clock must be the same one)."""
+        self.recall_own(memory)
+        if "looked" not in memory:
+            return
         wall, mono = _pair(memory.get("looked"))
         self.looked = Now(wall, mono)
         self.first_look = _number(memory.get("first_look"), mono)
@@ -223,6 +261,12 @@ class Track:
         self.orderly = memory.get("orderly") is not False
         self.held_since = _optional(memory.get("held_since"))
         self.hold_needs_move = memory.get("hold_needs_move") is True
+
+    def recall_own(self, memory: Mapping[str, object]) -> None:
+        """Take back which mtime is the healer's own: that holds on any boot."""
+        match memory.get("own"):
+            case [int() | float() as mtime, bool() as made]:
+                self.own = OwnWrite(float(mtime), made)
 
 
 def _finite(value: float) -> float | None:

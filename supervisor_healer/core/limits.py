@@ -41,11 +41,11 @@ class Limits:
         return grace + self.longest_limit(stale or spec.outputs, grace)
 
     def catch_up(self, spec: WorkerSpec, output: str, item: InputSpec) -> float:
-        """How long this input must have been in order before a stale `output` convicts."""
+        """How long this input must have been in order before a stale `output` convicts ('': it has no outputs)."""
         if spec.catch_up is not None:
             return spec.catch_up
-        of_input = self._files[item.path].max_age or 0.0
-        return min(self._files[output].max_age or 0.0, max(SHORTEST_CATCH_UP, 3 * of_input))
+        own_pace = max(SHORTEST_CATCH_UP, 3 * (self._files[item.path].max_age or 0.0))
+        return min(self._files[output].max_age or 0.0, own_pace) if output else own_pace
 
     def reset_after(self, spec: WorkerSpec) -> float:
         """How much health ends an incident: ten minutes, or three times the largest max_age."""

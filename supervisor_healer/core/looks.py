@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from supervisor_healer.core.freshness import INFINITE
+from supervisor_healer.core.freshness import INFINITE, NEVER
 from supervisor_healer.core.model import Freshness, Health, Now
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.timetable import Timetable
@@ -39,19 +39,34 @@ class Looks:
         """Begin anew with the ward's pipeline: everything is due."""
         self._workers, self._files = Timetable(), Timetable()
         written = {path for spec in self._ward.pipeline.workers.values() for path in spec.outputs}
-        self._alone = frozenset(path for path in self._ward.pipeline.readers if path not in written)
+        self._alone = frozenset(path for path in self._ward.pipeline.files if path not in written)
         self._files_due = set(self._alone)
 
     @property
     def next_due(self) -> float:
-        """The mono moment at which the next worker or file is due."""
-        return min(self._workers.first, self._files.first)
+        """The mono moment at which the next worker or file is due, NEVER if one is already."""
+        return NEVER if self._files_due else min(self._workers.first, self._files.first)
 
     def begin_turn(self, now: Now) -> None:
         """Who is due now is to be examined, and what is due now to be looked at."""
         self._ward.call(self._workers.take_due(now.mono))
         self._files_due.update(self._files.take_due(now.mono))
         self._seen.clear()
+
+    def want(self, paths: Iterable[str]) -> None:
+        """These are to be looked at in this turn or the next, whether a worker needs them or not."""
+        self._files_due.update(paths)
+
+    def grounds(self, paths: Iterable[str], now: Now) -> set[str]:
+        """Those of `paths` that seem overdue, or whose producer has died: the file system under them may be why."""
+        return {path for path in paths if self._is_suspicious(path, now)}
+
+    def _is_suspicious(self, path: str, now: Now) -> bool:
+        ward = self._ward
+        producers = [ward.patients[name] for name in ward.pipeline.producers[path]]
+        if not producers:
+            return False
+        return not all(one.runs for one in producers) or ward.tracks[path].as_input(now).counts is not Freshness.FRESH
 
     def wanted(self, now: Now) -> tuple[str, ...]:
         """The files that the workers due now need a look at, given what has been seen in this turn."""
@@ -67,8 +82,8 @@ class Looks:
     def seen(self, path: str, moved: bool, now: Now) -> None:
         """A look was taken: set the next, and wake those whom a move concerns."""
         self._seen.add(path)
+        self._files_due.discard(path)
         if path in self._alone:
-            self._files_due.discard(path)
             self._files.set(path, self._file_due(path, now))
         if moved:
             pipeline = self._ward.pipeline
@@ -90,7 +105,8 @@ class Looks:
     def _doubts(self, patient: Patient, now: Now) -> bool:
         """Whether its judgement may rest on more than its outputs."""
         name = patient.spec.name
-        if patient.memory.attempt is not None or not patient.runs or not patient.spec.outputs:
+        memory = patient.memory
+        if memory.attempt is not None or memory.wish is not None or not patient.runs or not patient.spec.outputs:
             return True
         if self._ward.state(name) is not Health.HEALTHY or self._waits_for(name):
             return True
@@ -136,7 +152,7 @@ class Looks:
         incident = memory.budget.incident
         if incident is not None and incident.healthy_since is not None:
             yield incident.healthy_since + ward.limits.reset_after(patient.spec)
-        if ward.distrusted or self._waits_for(name):
+        if ward.distrusted or memory.wish is not None or self._waits_for(name):
             yield now.mono + ATTENTION
         if patient.under_way:
             yield now.mono + ORDER_PATIENCE

@@ -28,8 +28,9 @@ class Attempt:
     `counted` is the moment that stands for it in the windows of the budgets. `owed` are the outputs that must move;
     empty with `any_output` means that one of all is enough. `pid` is the process to be stopped, 0 if there was none.
     `started` (mono) is the look before the start order, `started_wall` its wall time: only a later move counts.
-    `spent` seconds of `verify_within` have run; the clock runs (`clock_from`) while work is pending and the inputs are
-    fresh. `requests` are the ids of the operators' requests that wait for it.
+    `wished`: it rests on a wish, not on the outputs. `spent` seconds of `verify_within` have run; the clock runs
+    (`clock_from`) while work is pending and the inputs are fresh. `requests` are the ids of the
+    operators' requests that wait for it.
     """
 
     reason: str
@@ -43,6 +44,7 @@ class Attempt:
     by_operator: bool = False
     forced: bool = False
     probe: bool = False
+    wished: bool = False
     requests: list[str] = field(default_factory=list)
     started: float = 0.0
     started_wall: float = 0.0
@@ -70,12 +72,26 @@ class Attempt:
 
 
 @dataclass(slots=True)
+class Wish:
+    """A restart that is wanted although the worker's outputs do not convict it, and why; it waits for the gate.
+
+    `since` (mono): a later start has fulfilled it. `source` is the component healer that asked ('' for a repair); its
+    wish holds for one decision only, since it can ask again.
+    """
+
+    reason: str
+    since: float
+    source: str = ""
+
+
+@dataclass(slots=True)
 class Memory:
     """What is remembered of a worker. Moments are mono unless named `*_wall`.
 
     `pending`: output -> (first move of a triggering input after it that a look found, the output's mtime then).
     `first_start`: the first start without new output, from which the start-up grace counts; `first_pid` is that process
     (-1: it was seen only after it had died).
+    `wish`: a restart that is wanted for another reason than its outputs.
     `answered`: outcomes of the last requests, for a listener that died before it could tell. `state` and `since_wall`:
     the last verdict, so that a healer that starts anew does not date it anew.
     """
@@ -92,6 +108,7 @@ class Memory:
     answered: dict[str, list[Any]] = field(default_factory=dict)
     state: str = ""
     since_wall: float = 0.0
+    wish: Wish | None = None
 
     def answer(self, request: str, status: int, reason: str) -> None:
         """Remember what became of a request, and forget those long past."""
@@ -127,6 +144,9 @@ class Memory:
             state=data["state"],
             since_wall=data["since_wall"],
         )
+        if (wish := data.get("wish")) is not None:
+            memory.wish = Wish(**wish)
+            memory.wish.since = past(wish["since"])
         if shift is None:
             memory.pending = {path: (past(moment), mtime) for path, (moment, mtime) in data["pending"].items()}
             first = data["first_start"]

@@ -298,7 +298,7 @@ class ConfigState(Word):
 
 @dataclass(frozen=True, slots=True)
 class ConfigFound:
-    """A check of a config: its state, what is wrong, and what a repair would do, in words (() when it could do nothing).
+    """A check of a config: its state, what is wrong, and what a repair would do, in words (() when it could do none).
 
     `digest` tells one content from another, '' for none.
     """
@@ -458,9 +458,9 @@ class Note:
     """One line of history: an action, an outcome, a refusal or a change of verdict.
 
     `event` is one of ``convicted restart healed failed idle abandoned completed recovered refused blocked quarantined
-    released monitor unmonitor clock journal architecture bug``, of files and configs ``created repaired restored unmended
-    signalled``, of component healers ``component``; ``verdict`` and ``closed`` are for the log alone. `worker` is a worker,
-    the path of a file or config, a component healer, or '' for the healer itself.
+    released monitor unmonitor clock journal architecture bug``, of files and configs ``created repaired restored
+    unmended signalled``, of component healers ``component``; ``verdict`` and ``closed`` are for the log alone.
+    `worker` is a worker, the path of a file or config, a component healer, or '' for the healer itself.
     """
 
     worker: str

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from supervisor_healer.core.model import FileSpec, WorkerSpec
+from supervisor_healer.core.model import ConfigSpec, ConsumerSpec, FileSpec, WorkerSpec
 
 _PLACEHOLDER = re.compile(r"%\((process_name|process_num)\)(0?[0-9]*)([sd])")
 _NUMBERS = re.compile(r"[0-9]+")
@@ -209,11 +209,20 @@ def _collisions(workers: Sequence[WorkerSpec], files: Mapping[str, FileSpec]) ->
 class Pipeline:
     """The expanded architecture as a graph. Immutable; a changed process table or architecture makes a new one.
 
-    `order` ranks the workers along the data flow (an upstream worker has the smaller rank); `outside` are the
-    input files that no worker here writes.
+    `rank` orders the workers along the data flow (an upstream worker has the smaller rank); `outside` are the files
+    that no worker here writes, and `apart` those that none reads or writes. `readers` of a path are workers,
+    `consumers` are readers that supervisord does not run.
     """
 
-    def __init__(self, expansion: Expansion) -> None:
+    def __init__(
+        self,
+        expansion: Expansion,
+        *,
+        root: str = "",
+        consumers: Iterable[ConsumerSpec] = (),
+        configs: Mapping[str, ConfigSpec] | None = None,
+    ) -> None:
+        self.root = root
         self.problems = dict(expansion.problems)
         self.workers: dict[str, WorkerSpec] = {spec.name: spec for spec in expansion.workers}
         written_by = Producers(expansion.workers)
@@ -234,6 +243,15 @@ class Pipeline:
             self.upstream[spec.name] = tuple(dict.fromkeys(name for name in sources if name != spec.name))
             for name in self.upstream[spec.name]:
                 downstream[name].append(spec.name)
+        self.consumers = {spec.name: spec for spec in consumers}
+        self.configs = dict(configs or {})
+        asked = [item.path for spec in self.consumers.values() for item in spec.inputs]
+        self.apart: list[str] = []
+        for path in (*asked, *self.configs, *expansion.files):
+            if path not in self.files and not (path in expansion.files and _PLACEHOLDER.search(path)):
+                self.files[path] = expansion.files.get(path, FileSpec(path))
+                self.producers[path] = written_by.of(path)
+                self.apart.append(path)
         self.downstream = {name: tuple(names) for name, names in downstream.items()}
         self.readers = {path: tuple(names) for path, names in readers.items()}
         self.outside = tuple(path for path, names in self.producers.items() if not names)
@@ -249,6 +267,10 @@ class Pipeline:
             for name in error.args[1]:
                 self.problems.setdefault(name, f"its inputs and outputs form a cycle: {trail}")
             return {name: rank for rank, name in enumerate(self.workers)}
+
+    def named(self, entry: str) -> list[str]:
+        """The workers that an entry under `workers` stands for."""
+        return [name for name in self.workers if name == entry or name.startswith(f"{entry}:")]
 
     def relatives(self, name: str) -> frozenset[str]:
         """Every worker up or down the stream from `name`: those that are never stopped or started with it."""

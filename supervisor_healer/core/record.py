@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from supervisor_healer.core.freshness import Track
-from supervisor_healer.core.model import Answer, Decision, Note, Remember, Start, Stop, Tell
+from supervisor_healer.core.model import Decision, Note, Remember
 from supervisor_healer.core.patient import Patient
 
 
@@ -17,17 +17,22 @@ class Record:
         self._workers: set[str] = set()
         self._files: set[str] = set()
         self._host = False
+        self._memories: list[Remember] = []
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been decided since it was taken."""
-        return not (self._decisions or self._workers or self._files or self._host)
+        return not (self._decisions or self._workers or self._files or self._host or self._memories)
 
     def note(self, worker: str, event: str, text: str, evidence: tuple[str, ...] = ()) -> None:
         """A line of history."""
         self._decisions.append(Note(worker, event, text, evidence))
 
-    def add(self, decision: Note | Stop | Start | Tell | Answer) -> None:
+    def remember(self, memory: Remember) -> None:
+        """A memory to be written, of what is neither a worker's nor a file's."""
+        self._memories.append(memory)
+
+    def add(self, decision: Decision) -> None:
         """An order, or something to be told."""
         self._decisions.append(decision)
 
@@ -55,6 +60,6 @@ class Record:
         taken += [Remember("file", path, tracks[path].memory()) for path in sorted(self._files) if path in tracks]
         if self._host:
             taken.append(Remember("host", "", {"restarts": list(host_restarts)}))
-        taken += self._decisions
-        self._decisions, self._workers, self._files, self._host = [], set(), set(), False
+        taken += [*self._memories, *self._decisions]
+        self._decisions, self._workers, self._files, self._host, self._memories = [], set(), set(), False, []
         return taken

@@ -13,13 +13,24 @@ from typing import Protocol
 
 from supervisor_healer.core.diagnosis import FINE, Judgement
 from supervisor_healer.core.memory import Attempt
-from supervisor_healer.core.model import Answer, HealRequest, Health, Now, Tell
+from supervisor_healer.core.model import Answer, HealRequest, Health, Now, Tell, VerifyRequest
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.triage import Triage
+from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward
+from supervisor_healer.words import counted
 
 OK, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 WORST_FIRST = (USAGE, FAILED, REFUSED, OK)
+
+
+class Rounds(Protocol):
+    """The healing cycle, as far as requests have to do with it."""
+
+    completed: int
+
+    def ask(self, cause: str, *, mends: bool) -> int:
+        """Begin one as soon as may be; the number that `completed` has when it is over."""
 
 
 class Begin(Protocol):
@@ -31,12 +42,16 @@ class Begin(Protocol):
 
 @dataclass(slots=True)
 class Ticket:
-    """An open request: whom it still waits for, what became of the others, and whom it restarted."""
+    """An open request: whom it still waits for, what became of the others, and whom it restarted.
+
+    `round`: the healing cycle, by number, that has to be over before it is answered; 0 none.
+    """
 
     request: HealRequest
     waiting: dict[str, None]
     results: dict[str, tuple[int, str]] = field(default_factory=dict)
     acted: set[str] = field(default_factory=set)
+    round: int = 0
     told: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -62,16 +77,22 @@ class Ticket:
 class HealDesk:
     """Takes `heal` requests and serves them at each turn; every id acts once."""
 
-    def __init__(self, ward: Ward, triage: Triage, record: Record) -> None:
+    def __init__(self, ward: Ward, triage: Triage, upkeep: Upkeep, record: Record) -> None:
         self._ward = ward
         self._triage = triage
+        self._upkeep = upkeep
         self._record = record
         self._tickets: dict[str, Ticket] = {}
+        self._verifying: dict[str, int] = {}
+        self.round: Rounds
 
     @property
     def is_due(self) -> bool:
         """Whether an answer is ready to be given."""
-        return any(not ticket.waiting for ticket in self._tickets.values())
+        over = self.round.completed
+        return any(not ticket.waiting and ticket.round <= over for ticket in self._tickets.values()) or any(
+            number <= over for number in self._verifying.values()
+        )
 
     def waits_for(self, name: str) -> bool:
         """Whether somebody has asked for this worker and has no answer yet."""
@@ -89,6 +110,9 @@ class HealDesk:
         if request.worker == "all":
             members = sorted(patients, key=self._ward.pipeline.rank.__getitem__)
         ticket = self._tickets[request.id] = Ticket(request, dict.fromkeys(members))
+        if not request.dry_run:
+            number = self.round.ask(f"heal {request.worker}", mends=True)
+            ticket.round = number if ticket.everyone else 0
         for name in members:
             memory = patients[name].memory
             if request.id in memory.answered:
@@ -97,6 +121,10 @@ class HealDesk:
             elif memory.attempt is not None and request.id in memory.attempt.requests:
                 ticket.acted.add(name)
         self._ward.call(ticket.waiting)
+
+    def verify(self, request: VerifyRequest) -> None:
+        """A look at everything: answered when a whole round has been made since."""
+        self._verifying.setdefault(request.id, self.round.ask("verify", mends=False))
 
     def step(self, request: str, worker: str, text: str) -> None:
         """A step of an attempt that this request waits for."""
@@ -120,9 +148,23 @@ class HealDesk:
         for ticket in list(self._tickets.values()):
             for name in [name for name in names if name in ticket.waiting]:
                 self._serve(ticket, name, now, begin)
-            if not ticket.waiting:
+            if not ticket.waiting and ticket.round <= self.round.completed:
+                if ticket.round:
+                    self._add_mended(ticket)
                 del self._tickets[ticket.request.id]
                 self._record.add(ticket.answer())
+        for request in [one for one, number in self._verifying.items() if number <= self.round.completed]:
+            del self._verifying[request]
+            pipeline = self._ward.pipeline
+            said = f"looked at {counted(len(pipeline.workers), 'worker')} and {counted(len(pipeline.files), 'file')}"
+            self._record.add(Answer(request, OK, said))
+
+    def _add_mended(self, ticket: Ticket) -> None:
+        """`heal all` also says what became of files and configs."""
+        for path, (status, said) in self._upkeep.outcomes().items():
+            self._tell(ticket, path, said)
+            ticket.settle(path, status, said)
+            ticket.acted.add(path)
 
     def _serve(self, ticket: Ticket, name: str, now: Now, begin: Begin) -> None:
         ward, state = self._ward, self._ward.state(name)
@@ -132,6 +174,9 @@ class HealDesk:
             return
         if patient.memory.attempt is not None:
             self._join(ticket, name, patient.memory.attempt)
+            return
+        if (path := self._upkeep.awaited_by(name)) and not ticket.request.dry_run and not ticket.request.force:
+            self._tell(ticket, name, f"waits for {path}, which is being checked and mended")
             return
         judged = ward.diagnosis.judge(patient, now, operator=True)
         if judged.state in FINE:
@@ -183,7 +228,7 @@ class HealDesk:
             self._refuse(ticket, name, said)
 
     def _act(self, ticket: Ticket, name: str, judged: Judgement, now: Now, begin: Begin) -> None:
-        request, refusal = ticket.request, self._triage.refusal(name, now, operator=True)
+        request, refusal = ticket.request, self._triage.refusal(name, now, operator=True, forced=ticket.request.force)
         forced = request.force and bool(judged.not_fresh)
         if request.dry_run:
             inputs = f"although not fresh: {', '.join(judged.not_fresh)}" if forced else "every required input is fresh"

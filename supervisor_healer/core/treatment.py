@@ -65,16 +65,25 @@ class Treatment:
     # --- the steps ---------------------------------------------------------------------------------------------
 
     def begin(
-        self, name: str, now: Now, *, judged: Judgement | None = None, request: str = "", forced: bool = False
+        self,
+        name: str,
+        now: Now,
+        *,
+        judged: Judgement | None = None,
+        request: str = "",
+        forced: bool = False,
+        wished: bool = False,
     ) -> None:
-        """Begin an attempt on the grounds of `judged`; the intent is in this turn's record, before any order."""
+        """Begin an attempt on the grounds of `judged`, or of a wish; the intent is recorded before any order."""
         patient = self._ward.patients[name]
         judged = judged or self._ward.judged(name)
         memory, process = patient.memory, patient.process
         assert process is not None
+        reason = memory.wish.reason if wished and memory.wish is not None else judged.reason
+        memory.wish = None  # whatever it was restarted for, it has read everything anew
         grounds = evidence(self._ward, name, now)
         attempt = memory.attempt = Attempt(
-            reason=judged.reason,
+            reason=reason,
             began=now.mono,
             counted=now.mono,
             stage=Stage.STARTING if patient.is_gone else Stage.STOPPING,
@@ -85,6 +94,7 @@ class Treatment:
             by_operator=bool(request),
             forced=forced,
             probe=memory.budget.quarantine is not None,
+            wished=wished,
             requests=[request] if request else [],
         )
         self._ward.in_treatment.add(name)
@@ -95,7 +105,7 @@ class Treatment:
         kind = "probe" if attempt.probe else "forced restart" if forced else "restart"
         asked = ", asked for by an operator" if request else ""
         inputs = "inputs ignored" if forced else "every required input is fresh"
-        said = f"{kind} (attempt {number}{asked}): {judged.reason}; {inputs}"
+        said = f"{kind} (attempt {number}{asked}): {reason}; {inputs}"
         self._record.note(name, "restart", said, grounds)
         self._tell(patient, said)
         self.follow(name, now)
@@ -153,6 +163,8 @@ class Treatment:
             judged = self._ward.diagnosis.judge(patient, now, operator=True)
         if judged.not_fresh and not attempt.forced:
             return f"{', '.join(judged.not_fresh)} no longer fresh"
+        if attempt.wished:
+            return ""
         stands = judged.state not in FINE if attempt.by_operator else judged.state in (Health.STALLED, Health.DOWN)
         return "" if stands else f"it is {judged.state} now: {judged.reason}"
 

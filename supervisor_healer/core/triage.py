@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from supervisor_healer.core.budget import half_used, room_at
 from supervisor_healer.core.explanation import evidence
+from supervisor_healer.core.freshness import INFINITE
 from supervisor_healer.core.model import Health, Intensity, Mode, Now, ProcessState
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.ward import Ward
-from supervisor_healer.words import duration, until
+from supervisor_healer.words import ago, duration, until
 
 OVERALL_WITHIN = 600.0
 OVERALL_LEAST = 5
@@ -29,6 +31,13 @@ class Refusal:
     until: float | None = None
     passes: bool = False
     exhausted: bool = False
+
+
+class Begin(Protocol):
+    """Begins an attempt on one worker."""
+
+    def __call__(self, name: str, now: Now, *, wished: bool = False) -> None:
+        """Begin it; `wished`: for the reason of a wish, not for what its outputs say."""
 
 
 class HostBudget:
@@ -80,16 +89,22 @@ class Triage:
 
     # --- who may go --------------------------------------------------------------------------------------------
 
-    def plan(self, names: Iterable[str], now: Now, begin: Callable[[str, Now], None]) -> None:
+    def plan(self, names: Iterable[str], now: Now, begin: Begin) -> None:
         """Begin what may begin: critical first, fewest attempts, longest stale; but roots before their readers."""
+        names = list(names)
         candidates = [name for name in names if self._is_candidate(name)]
         for name in candidates:
             if self._ward.patients[name].memory.budget.convicted(now.mono):
                 self._record.worker_changed(name)
-        for name in self._in_order(candidates):
-            refusal = self.refusal(name, now)
+        wished = [name for name in names if name not in candidates and self._is_wished(name)]
+        for name in self._in_order([*candidates, *wished]):
+            by_wish = name in wished
+            refusal = (self._unconfirmed(name, now) if by_wish else None) or self.refusal(name, now)
             if refusal is None:
-                begin(name, now)
+                begin(name, now, wished=by_wish)
+                continue
+            if by_wish:
+                self._hold_wish(name, refusal)
                 continue
             if refusal.exhausted:
                 self.quarantine(name, refusal.text, now)
@@ -101,6 +116,45 @@ class Triage:
         if patient.memory.attempt is not None or patient.memory.unmonitored or not judged.may_be_healed:
             return False
         return judged.state is Health.STALLED or patient.is_down
+
+    # --- restarts that are wished ------------------------------------------------------------------------------
+
+    def _is_wished(self, name: str) -> bool:
+        """Whether a repair or a component healer wants it restarted, and nothing but the gate can be in the way."""
+        patient = self._ward.patients[name]
+        wish, start = patient.memory.wish, patient.start
+        if wish is None:
+            return False
+        gone = patient.is_gone or patient.process is None
+        if (start is not None and start.mono > wish.since) or (gone and not wish.source):
+            self._drop_wish(name)  # it has noticed by a start of its own, or will with its next
+            return False
+        if gone or patient.memory.unmonitored:
+            why = "it is unmonitored" if patient.memory.unmonitored else f"it is {self._ward.judged(name).state}"
+            self._record.note(name, "refused", f"{wish.reason}: no restart, {why}")
+            self._drop_wish(name)
+            return False
+        return patient.memory.attempt is None
+
+    def _drop_wish(self, name: str) -> None:
+        self._ward.patients[name].memory.wish = None
+        self._record.worker_changed(name)
+
+    def _unconfirmed(self, name: str, now: Now) -> Refusal | None:
+        obstacle = self._ward.diagnosis.unconfirmed(self._ward.patients[name], now)
+        if obstacle is None:
+            return None
+        return Refusal(obstacle[0], None if obstacle[1] == INFINITE else obstacle[1])
+
+    def _hold_wish(self, name: str, refusal: Refusal) -> None:
+        """A repair's wish waits; a component healer's is refused, since that can ask again in its next round."""
+        memory = self._ward.patients[name].memory
+        assert memory.wish is not None
+        if memory.wish.source:
+            self._record.note(name, "refused", f"{memory.wish.reason}: not restarted, {refusal.text}")
+            self._drop_wish(name)
+        else:
+            self.refused[name] = refusal
 
     def _in_order(self, candidates: list[str]) -> Iterable[str]:
         ordered: dict[str, None] = {}
@@ -118,13 +172,18 @@ class Triage:
         stale_since = min((ward.tracks[path].moved_mono for path in ward.judged(name).stale), default=0.0)
         return not ward.is_critical(name), incident.attempts if incident else 0, stale_since, name
 
-    def refusal(self, name: str, now: Now, *, operator: bool = False) -> Refusal | None:
-        """Why no attempt on `name` may begin now. An operator's own heal opens a new budget and skips the wait."""
+    def refusal(self, name: str, now: Now, *, operator: bool = False, forced: bool = False) -> Refusal | None:
+        """Why no attempt on `name` may begin now. An operator's own heal opens a new budget and skips the wait.
+
+        `forced`: he does not care for the file system under its outputs either.
+        """
         if self.halted:
             return Refusal(self.halted)
         if self.mode is Mode.OBSERVE:
             return Refusal("mode is observe")
         patient = self._ward.patients[name]
+        if not forced and (refusal := self._by_ground(patient, now, operator=operator)) is not None:
+            return refusal
         if not operator and (refusal := self._by_budget(patient, now)) is not None:
             return refusal
         process = patient.process
@@ -139,6 +198,18 @@ class Triage:
         if room > now.mono:
             limit = f"{self.overall.max} restarts in {duration(self.overall.within)}"
             return Refusal(f"host budget used up ({limit}), room in {until(room)}", room)
+        return None
+
+    def _by_ground(self, patient: Patient, now: Now, *, operator: bool) -> Refusal | None:
+        """A full or read-only file system under an output is cured by no restart, and may be all that was wrong."""
+        for path in patient.spec.outputs:
+            track = self._ward.tracks[path]
+            if track.ground:
+                return Refusal(f"{track.ground} under {path}: a restart would not help")
+            ends = track.sound_since + (track.spec.max_age or 0.0)
+            if now.mono < ends and patient.runs and not operator:
+                since = ago(track.sound_since)
+                return Refusal(f"the file system under {path} is in order again for {since}: it may recover", ends)
         return None
 
     def _by_budget(self, patient: Patient, now: Now) -> Refusal | None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from supervisor_healer.core.diagnosis import Diagnosis, Judgement
-from supervisor_healer.core.examination import Examination
+from supervisor_healer.core.examination import Examination, InputView
 from supervisor_healer.core.freshness import Track
 from supervisor_healer.core.limits import Limits
 from supervisor_healer.core.memory import Memory
-from supervisor_healer.core.model import Freshness, Health, Kind, Now, Process, ProcessTable
+from supervisor_healer.core.model import Freshness, Health, InputSpec, Kind, Now, Process, ProcessTable
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.pipeline import Pipeline
 
@@ -251,6 +251,19 @@ class Ward:
         found = self._upstream_causes(name)
         return found if found.roots or not not_fresh else Causes(not_fresh, Link(name, not_fresh[0], ""), 1)
 
+    def causes_of(self, reader: str, views: Iterable[InputView], not_fresh: tuple[str, ...]) -> Causes:
+        """The root causes of what a reader that is no worker lacks; where there is none, those inputs themselves."""
+        for path in not_fresh:
+            for source in self.pipeline.producers[path]:
+                if self.state(source) in PASSED_THROUGH:
+                    self._upstream_causes(source)
+        found = self._directly_upstream(reader, views, not_fresh)
+        return found if found.roots else Causes(not_fresh, Link(reader, not_fresh[0], ""), 1)
+
+    def view(self, item: InputSpec, now: Now) -> InputView:
+        """One input as any reader of it sees it."""
+        return self._examination.view(item, now)
+
     def trail(self, name: str) -> Iterator[Link]:
         """The steps from `name` to the nearest of its root causes."""
         link = self.causes(name).link
@@ -268,14 +281,14 @@ class Ward:
                 sources = (source for path in self.judged(worker).not_fresh for source in self.pipeline.producers[path])
                 open_ends += [source for source in sources if self.state(source) in PASSED_THROUGH]
         for worker in sorted(missing, key=self.pipeline.rank.__getitem__):
-            self._causes[worker] = self._from_directly_upstream(worker)
+            judged = self.judged(worker)
+            self._causes[worker] = self._directly_upstream(worker, judged.inputs, judged.not_fresh)
         return self._causes[name]
 
-    def _from_directly_upstream(self, name: str) -> Causes:
-        judged = self.judged(name)
-        unsound = {view.item.path for view in judged.inputs if view.standing.counts in UNSOUND}
+    def _directly_upstream(self, name: str, views: Iterable[InputView], not_fresh: tuple[str, ...]) -> Causes:
+        unsound = {view.item.path for view in views if view.standing.counts in UNSOUND}
         found: dict[str, tuple[int, Link]] = {}
-        for path in judged.not_fresh:
+        for path in not_fresh:
             sources = self.pipeline.producers[path]
             if not sources and path in unsound:
                 found.setdefault(path, (1, Link(name, path, "")))

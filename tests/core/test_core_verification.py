@@ -45,7 +45,7 @@ def test_new_output_ends_it_early():
     world = verifying()
     world.run(200)
     world.cure("a")
-    world.run(12)
+    world.run(16)  # its input moves every 10 s, and it is looked at every 5
     assert world.story("a") == ["restart", "healed"]
     assert world.state("a") is Health.HEALTHY
 

@@ -1,0 +1,96 @@
+"""Who else depends on what: readers that supervisord does not run, and files that no worker reads or writes."""
+
+from __future__ import annotations
+
+from supervisor_healer.core.examination import InputView
+from supervisor_healer.core.explanation import file_verdict, gate_note
+from supervisor_healer.core.model import ConsumerVerdict, FileVerdict, Health, Now
+from supervisor_healer.core.ward import UNSOUND, Ward
+
+
+class Dependencies:
+    """The verdicts on consumers and on files that stand apart, as of the last `conclude`.
+
+    `concluded` are the names and paths whose verdict was drawn anew, or dropped, since somebody took note of it.
+    """
+
+    def __init__(self, ward: Ward) -> None:
+        self._ward = ward
+        self.consumers: dict[str, ConsumerVerdict] = {}
+        self.files: dict[str, FileVerdict] = {}
+        self.concluded_consumers: set[str] = set()
+        self.concluded_files: set[str] = set()
+
+    def adopt(self) -> None:
+        """Forget those who have left."""
+        pipeline = self._ward.pipeline
+        self.consumers = {name: one for name, one in self.consumers.items() if name in pipeline.consumers}
+        for path in self.files.keys() - set(self._apart()):
+            del self.files[path]
+            self.concluded_files.add(path)
+
+    def _apart(self) -> list[str]:
+        """The files that neither a worker nor a consumer has."""
+        pipeline = self._ward.pipeline
+        read = {item.path for spec in pipeline.consumers.values() for item in spec.inputs}
+        return [path for path in pipeline.apart if path not in read]
+
+    def conclude(self, now: Now) -> None:
+        """Draw every verdict anew; it keeps its date while its state stays."""
+        for name in self._ward.pipeline.consumers:
+            verdict = self._consumer(name, now)
+            if self.consumers.get(name) != verdict:
+                self.consumers[name] = verdict
+                self.concluded_consumers.add(name)
+        for path in self._apart():
+            file = file_verdict(self._ward, path, self._ward.tracks[path].as_input(now).freshness, "")
+            if self.files.get(path) != file:
+                self.files[path] = file
+                self.concluded_files.add(path)
+
+    def _consumer(self, name: str, now: Now) -> ConsumerVerdict:
+        """Blocked by what it requires and is unsound, late by what is late; else it has all it needs."""
+        ward, spec = self._ward, self._ward.pipeline.consumers[name]
+        views = tuple(ward.view(item, now) for item in spec.inputs)
+        poor = [view for view in views if view.item.required and not view.fresh]
+        unsound = [view for view in poor if view.standing.counts in UNSOUND and not self._is_passing(view)]
+        state = Health.BLOCKED if unsound else Health.LATE if poor else Health.HEALTHY
+        if unsound and all(ward.tracks[view.item.path].looked is None for view in unsound):
+            state = Health.UNKNOWN
+        paths = tuple(view.item.path for view in unsound or poor)
+        causes = ward.causes_of(name, views, paths) if unsound else None
+        reason = "everything that it reads is fresh"
+        if poor:
+            reason = ", ".join(map(ward.diagnosis.aged, paths))
+        if causes is not None and set(causes.roots) != set(paths):
+            reason = f"by {', '.join(causes.roots)}: {reason}"
+        before = self.consumers.get(name)
+        return ConsumerVerdict(
+            name,
+            state,
+            before.since if before is not None and before.state is state else now.wall,
+            reason,
+            any(ward.tracks[path].spec.critical for path in (paths or [view.item.path for view in views])),
+            tuple(file_verdict(ward, view.item.path, view.standing.freshness, gate_note(view)) for view in views),
+            () if causes is None else causes.roots,
+        )
+
+    def _is_passing(self, view: InputView) -> bool:
+        return self._ward.tracks[view.item.path].passing
+
+    # --- for the report and for people ---------------------------------------------------------------------------
+
+    def waiting_for(self, path: str) -> tuple[str, ...]:
+        """Every worker and consumer that reads `path`."""
+        consumers = [
+            name
+            for name, spec in self._ward.pipeline.consumers.items()
+            if any(item.path == path for item in spec.inputs)
+        ]
+        return (*self._ward.pipeline.readers.get(path, ()), *consumers)
+
+    def count(self) -> int:
+        """How many dependencies there are: inputs of workers and of consumers."""
+        pipeline = self._ward.pipeline
+        of_workers = sum(len(spec.inputs) for spec in pipeline.workers.values())
+        return of_workers + sum(len(spec.inputs) for spec in pipeline.consumers.values())

@@ -27,6 +27,7 @@ class ConfigReader:
         self._sources = sources
         self._root = root
         self._schemas: dict[str, Entry | None] = {}
+        self._told: set[tuple[str, str, config_schema.Fault]] = set()
 
     def config(self, path: str, entry: Entry, *, critical: bool) -> ConfigSpec:
         """The config at `path` (in its one form), with everything that depends on its own entry checked."""
@@ -85,6 +86,10 @@ class ConfigReader:
     def _is_sound(self, entry: Entry, prefix: str, schema: Mapping[str, Any], format_: str) -> bool:
         found = config_schema.faults(schema, format_)
         for fault in found:
+            place = (entry.document.path, prefix, fault)
+            if place in self._told:
+                continue
+            self._told.add(place)
             inner = field_of(fault.path)
             joint = "." if prefix and inner and not inner.startswith("[") else ""
             self._sources.error(entry, f"{prefix}{joint}{inner}", fault.what, fault.expected, fault.severity)

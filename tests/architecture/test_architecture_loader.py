@@ -6,25 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from architecture_files import errors, write
 
 from supervisor_healer.architecture.loader import examine, load
 from supervisor_healer.core.model import Creation, FileSpec, InputSpec, Intensity, Kind, Mode, WorkerSpec
-from supervisor_healer.errors import ArchitectureError, Problem
-
-
-def write(folder: Path, text: str, name: str = "architecture.yaml") -> str:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return str(path)
-
-
-def errors(path: str) -> tuple[Problem, ...]:
-    with pytest.raises(ArchitectureError) as caught:
-        load(path)
-    assert str(caught.value) == "\n".join(map(str, caught.value.problems))
-    return caught.value.problems
-
 
 FULL = """\
 version: 1

@@ -175,23 +175,12 @@ def _faults_of_defaults(schema: Mapping[str, Any], shape: Shape, config_format: 
             yield Fault(place, "TOML has no null", "another default")
             continue
         try:
-            broken = list(validator.evolve(schema=part).iter_errors(part["default"]))
+            broken = next(validator.evolve(schema=part).iter_errors(part["default"]), None)
         except (RecursionError, ArithmeticError, re.error) as error:
             yield Fault(place, f"cannot be checked: {type(error).__name__}", "a simpler schema")
             continue
-        for one in broken:
-            if not _is_filled_later(one):
-                yield Fault(place, f"breaks its own schema: {clean(one.message)[:_LONGEST]}", "a valid default")
-                break
-
-
-def _is_filled_later(error: Any) -> bool:
-    """Whether a default only lacks a field that has a default itself."""
-    if error.validator != "required" or not isinstance(error.schema, dict):
-        return False
-    properties = error.schema.get("properties", {})
-    missing = [name for name in error.validator_value if name not in error.instance]
-    return all(isinstance(properties.get(name), dict) and "default" in properties[name] for name in missing)
+        if broken is not None:
+            yield Fault(place, f"breaks its own schema: {clean(broken.message)[:_LONGEST]}", "a valid default")
 
 
 def _holds_null(value: Any) -> bool:
@@ -206,7 +195,7 @@ def _may_be_object(part: Mapping[str, Any]) -> bool:
 
 
 def _lacking(part: Mapping[str, Any], shape: Shape, path: tuple[str, ...], depth: int) -> Iterator[str]:
-    """`part` is an object that a repair would have to begin empty."""
+    """What lacks in `part`, a mapping that a repair makes of the fields that are required in it."""
     if depth > len(shape.parts) or any(key in part for key in _OPEN_QUESTIONS):
         return
     properties = part.get("properties", {})
@@ -215,7 +204,7 @@ def _lacking(part: Mapping[str, Any], shape: Shape, path: tuple[str, ...], depth
         if inner is None or "default" in inner or any(key in inner for key in _OPEN_QUESTIONS):
             if inner is None:
                 yield ".".join((*path, name))
-        elif ("type" in inner and _may_be_object(inner)) or "required" in inner or "properties" in inner:
+        elif inner.get("required") and inner.get("type", "object") == "object":
             yield from _lacking(inner, shape, (*path, name), depth + 1)
         elif name in properties or not isinstance(part.get("additionalProperties"), dict):
             yield ".".join((*path, name))

@@ -50,11 +50,8 @@ DEFAULTS: dict[str, tuple[dict[str, Any], bool]] = {
     "in a definition": ({"$defs": {"s": {**SHARE, "default": 2}}}, False),
     "of the whole": ({"default": {"x": 1}, "required": ["x"]}, True),
     "of the whole, bad": ({"default": {}, "required": ["x"]}, False),
-    "filled in later": ({"default": {}, "required": ["x"], "properties": {"x": HALF}}, True),
-    "filled in deeper": (
-        {"properties": {"a": {"default": {}, "required": ["x"], "properties": {"x": HALF}}}}, True),
-    "filled in later, but one": (
-        {"default": {}, "required": ["x", "y"], "properties": {"x": HALF}}, False),
+    "of a mapping, not filled in any further": (
+        {"properties": {"a": {"default": {}, "required": ["x"], "properties": {"x": HALF}}}}, False),
     "of an endless schema": ({"default": 1, "allOf": [{"$ref": "#"}]}, False),
 }  # fmt: skip
 
@@ -87,6 +84,9 @@ LACKING: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("a.y",)),
     "nested, whole": (
         {"required": ["a"], "properties": {"a": {"type": "object", "required": ["x"], "properties": {"x": HALF}}}}, ()),
+    "nested, nothing required in it": ({"required": ["a"], "properties": {"a": {"type": "object"}}}, ("a",)),
+    "nested, of several types": (
+        {"required": ["a"], "properties": {"a": {"type": ["object", "null"], "required": ["x"]}}}, ("a",)),
     "nested, with a default": ({"required": ["a"], "properties": {"a": {"required": ["x"], "default": {"x": 1}}}}, ()),
     "nested, not required": ({"properties": {"a": {"required": ["x"]}}}, ()),
     "a default of the whole": ({"default": {"x": 1}, "required": ["x"]}, ()),

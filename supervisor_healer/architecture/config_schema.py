@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ _ONE = (
 )  # fmt: skip
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPPINGS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
 _REFERENCES = ("$ref", "$dynamicRef")
 _OPEN_QUESTIONS = ("allOf", "anyOf", "oneOf", "if", "dependentSchemas", "patternProperties", "$dynamicRef")
 _LONGEST = 200
@@ -51,10 +53,14 @@ def faults(schema: Mapping[str, Any], config_format: str) -> list[Fault]:
     except RecursionError:
         return [Fault((), "not a JSON Schema: nested too deeply")]
     shape = Shape.of(schema)
-    return list(_faults_of_references(shape)) or [
-        *_faults_of_draft(schema),
-        *_faults_of_defaults(schema, shape, config_format),
-    ]
+    return (
+        list(_faults_of_references(shape))
+        or list(_endless(shape))
+        or [
+            *_faults_of_draft(schema),
+            *_faults_of_defaults(schema, shape, config_format),
+        ]
+    )
 
 
 def has_default(schema: Mapping[str, Any]) -> bool:
@@ -111,14 +117,6 @@ class Shape:
         steps = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
         return self._places.get(tuple(steps))
 
-    def is_loop(self, part: Any) -> bool:
-        """Whether the references from `part` on never come to a schema."""
-        for _ in range(len(self.parts) + 1):
-            if not isinstance(part, dict) or "$ref" not in part:
-                return False
-            part = self.find(part["$ref"])
-        return True
-
     def resolved(self, part: Any) -> dict[str, Any] | None:
         """`part` with its chain of references laid under it; None for no mapping, or a chain without an end."""
         result: dict[str, Any] = {}
@@ -155,8 +153,27 @@ def _faults_of_references(shape: Shape) -> Iterator[Fault]:
                 yield Fault((*path, key), what, "a reference within it, such as #/$defs/limit")
             elif shape.find(reference) is None:
                 yield Fault((*path, key), f"{reference!r} points at no schema here", "such as #/$defs/limit")
-            elif key == "$ref" and shape.is_loop(part):
-                yield Fault((*path, key), f"{reference!r} leads back to itself", "a schema at its end")
+
+
+def _endless(shape: Shape) -> Iterator[Fault]:
+    """A schema that is applied to a value because it is applied to that value: no validator comes to an end of it."""
+    graph = {id(part): {id(other) for other in _in_place(part, shape)} for part in shape.parts.values()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        cycle = set(error.args[1])
+        for path, part in shape.parts.items():
+            for key in _REFERENCES:
+                if id(part) in cycle and key in part and id(shape.find(part[key])) in cycle:
+                    yield Fault((*path, key), f"{part[key]!r} leads back to itself", "a schema at its end")
+                    return
+
+
+def _in_place(part: dict[str, Any], shape: Shape) -> Iterator[dict[str, Any]]:
+    """The schemas that hold for the same value as `part`."""
+    inner = [value for (key, *_), value in _inside(part) if key in _SAME_VALUE]
+    inner += [shape.find(part[key]) for key in _REFERENCES if key in part]
+    return (other for other in inner if isinstance(other, dict))
 
 
 def _faults_of_draft(schema: Mapping[str, Any]) -> Iterator[Fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -33,7 +32,12 @@ REFERENCES: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]]]] = {
     "to itself": ({"$ref": "#"}, [("$ref",)]),
     "round": (
         {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
-        [("$defs", "b", "$ref"), ("$defs", "a", "$ref")]),
+        [("$defs", "b", "$ref")]),
+    "round by alternatives": ({"anyOf": [SHARE, {"not": {"$ref": "#"}}]}, [("anyOf", 1, "not", "$ref")]),
+    "round by a condition": (
+        {"$dynamicAnchor": "n", "dependentSchemas": {"x": {"$dynamicRef": "#n"}}},
+        [("dependentSchemas", "x", "$dynamicRef")]),
+    "the same schema twice": ({"allOf": [{"$ref": "#/$defs/s"}, {"$ref": "#/$defs/s"}], "$defs": {"s": SHARE}}, []),
     "a name inside": ({"$defs": {"a": {"$id": "https://example.com/a"}}}, [("$defs", "a", "$id")]),
 }  # fmt: skip
 
@@ -52,7 +56,6 @@ DEFAULTS: dict[str, tuple[dict[str, Any], bool]] = {
     "of the whole, bad": ({"default": {}, "required": ["x"]}, False),
     "of a mapping, not filled in any further": (
         {"properties": {"a": {"default": {}, "required": ["x"], "properties": {"x": HALF}}}}, False),
-    "of an endless schema": ({"default": 1, "allOf": [{"$ref": "#"}]}, False),
 }  # fmt: skip
 
 
@@ -124,5 +127,4 @@ def test_never_a_traceback_whatever_the_schema(schema: dict[str, Any], config_fo
     if not faults(schema, config_format):
         has_default(schema)
         lacking(schema)
-        with suppress(RecursionError):  # of the kind allOf: [{$ref: '#'}]: only those who validate can tell
-            Draft202012Validator(schema).is_valid({"x": 1})
+        Draft202012Validator(schema).is_valid({"x": 1})

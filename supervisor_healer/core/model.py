@@ -421,6 +421,7 @@ class Create:
     """Make this missing file, with this mtime (a whole number of seconds), unless something stands there."""
 
     path: str
+    made: Creation
     mtime: int
 
 

@@ -180,9 +180,11 @@ class Upkeep:
     def _create(self, path: str, care: Care, now: Now) -> None:
         care.busy = "create"
         track, mtime = self._ward.tracks[path], int(now.wall) // 2 * 2  # a whole, even second: any file system keeps it
+        made = track.spec.create
+        assert made is not None
         track.own = OwnWrite(float(mtime), made=True)
         self._record.files_changed([path])
-        self._record.add(Create(path, mtime))
+        self._record.add(Create(path, made, mtime))
 
     def _begin(self, path: str, care: ConfigCare, verb: str, request: str) -> None:
         digest = "" if care.found is None else care.found.digest

@@ -15,6 +15,8 @@ from supervisor_healer.architecture.loader import load
 from supervisor_healer.core.model import Architecture, Now
 from supervisor_healer.errors import ArchitectureError, ProtocolError, UnreachableError
 from supervisor_healer.listener import events, probes
+from supervisor_healer.listener.errands import Errands
+from supervisor_healer.listener.hands import Hands
 from supervisor_healer.listener.journal import Journal, JournalBusyError
 from supervisor_healer.listener.publisher import Publisher
 from supervisor_healer.listener.supervisor_client import SupervisorClient
@@ -73,6 +75,7 @@ class Listener:
         self._heartbeat_at = 0.0
         self._signals: list[int] = []
         self._stumbled = ""
+        self._errands = Errands()
         self.told_to_stop = False
 
     def loop(self) -> None:
@@ -81,6 +84,7 @@ class Listener:
         with selectors.DefaultSelector() as selector:
             selector.register(self._channel, selectors.EVENT_READ)
             selector.register(wake, selectors.EVENT_READ)
+            selector.register(self._errands, selectors.EVENT_READ)
             self._load(first=True)
             self._channel.start()
             log(f"healer: pid {os.getpid()} watches {self._path}")
@@ -211,4 +215,5 @@ class Listener:
             log(f"healer: {warning}")
         self._state = architecture.state
         self._publisher.errors = []
-        self._watch = Watch(architecture, self._client, journal, self._publisher, log)
+        hands = Hands(architecture, self._errands, log)
+        self._watch = Watch(architecture, self._client, journal, self._publisher, hands, log)

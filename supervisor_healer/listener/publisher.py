@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import Answer, FileVerdict, Now, Tell, Verdict
+from supervisor_healer.core.model import Answer, ConsumerVerdict, FileVerdict, Now, Tell, Verdict
+from supervisor_healer.core.report import Entry, Report
 from supervisor_healer.protocol import (
     ListenerNews,
     Publication,
+    WireConsumer,
     WireFile,
     WireNote,
     WireProgress,
@@ -18,6 +21,7 @@ from supervisor_healer.protocol import (
 from supervisor_healer.words import clean, clean_but_tokens, render
 
 WORKERS_A_PIECE = 50  # workers in one publication: some 50 KB of JSON, parsed in well under a millisecond each
+FILES_A_PIECE = 200
 ANSWERS_KEPT = 200  # finished requests whose progress is kept until supervisord has it for sure
 
 
@@ -39,6 +43,9 @@ class Publisher:
         self._unsent: dict[str, None] = {}
         self._changed: dict[str, None] = {}
         self._refresh: dict[str, None] = {}
+        self._consumers: dict[str, None] = {}
+        self._files: dict[str, None] = {}
+        self._report: dict[str, Any] = {}
         self._full = True
 
     def begin_anew(self, history: Iterable[WireNote]) -> None:
@@ -48,6 +55,15 @@ class Publisher:
         self._history = list(history)
         self._full = True
         self._unsent = dict.fromkeys(self._progress)
+
+    def around(self, consumers: Iterable[str], files: Iterable[str]) -> None:
+        """The verdicts on these consumers and files apart have changed, or were dropped."""
+        self._consumers.update(dict.fromkeys(consumers))
+        self._files.update(dict.fromkeys(files))
+
+    def report(self, report: dict[str, Any]) -> None:
+        """A new report, as it is published."""
+        self._report = report
 
     def note(self, notes: Iterable[WireNote]) -> None:
         """New lines of history."""
@@ -86,7 +102,7 @@ class Publisher:
         """Whether anything but the ages of files and the evidence of unchanged verdicts is new."""
         if engine is not None:
             self._observe(engine)
-        return bool(self._full or self._history or self._unsent or self._changed)
+        return bool(self._full or self._history or self._unsent or self._changed or self._report)
 
     def _observe(self, engine: Engine) -> None:
         """Take note of verdicts drawn since the last time: changed at once, mere evidence with a later beat."""
@@ -108,6 +124,8 @@ class Publisher:
             verdicts = engine.verdicts
         if self._full:
             self._changed = dict.fromkeys(verdicts)
+            if engine is not None:
+                self._consumers, self._files = dict.fromkeys(engine.consumers), dict.fromkeys(engine.files_apart)
         gone = [name for name in self._changed if name not in verdicts]
         changed = [name for name in self._changed if name in verdicts]
         if beat:
@@ -127,8 +145,10 @@ class Publisher:
                 "ages": self._moved(engine) if first and beat and engine is not None else {},
                 "history": self._history if first else [],
                 "requests": [self._progress[name] for name in self._unsent] if not changed else [],
-                "report": {},
+                "report": self._report if first else {},
             }
+            if engine is not None and not changed:
+                self._add_around(publication, engine)
             yield publication
             # only here has supervisord taken it: an exception above keeps all of it for the next time
             self._full = False
@@ -142,10 +162,22 @@ class Publisher:
                 for name in gone:
                     self._sent.pop(name, None)
                 self._ages.update(publication["ages"])
-                self._history = []
+                self._history, self._report = [], {}
             if not changed:
                 self._unsent = {}
+                for name in (one["name"] for one in publication["consumers"]):
+                    self._consumers.pop(name, None)
+                for path in (*(one["path"] for one in publication["files"]), *publication["files_gone"]):
+                    self._files.pop(path, None)
             first = False
+
+    def _add_around(self, publication: Publication, engine: Engine) -> None:
+        """Consumers and files apart that have changed; a great many of them come in several publications."""
+        names = [name for name in self._consumers if name in engine.consumers]
+        publication["consumers"] = [wire_consumer(engine.consumers[name]) for name in names[:WORKERS_A_PIECE]]
+        here = [path for path in self._files if path in engine.files_apart]
+        publication["files"] = [_wire_file(engine.files_apart[path]) for path in here[:FILES_A_PIECE]]
+        publication["files_gone"] = [clean(path) for path in self._files if path not in engine.files_apart]
 
     def _moved(self, engine: Engine) -> dict[str, float]:
         return {
@@ -212,6 +244,68 @@ def wire_worker(verdict: Verdict) -> WireWorker:
         "explanation": list(verdict.grounds),
         "outlook": list(verdict.outlook),
     }
+
+
+def wire_consumer(verdict: ConsumerVerdict) -> WireConsumer:
+    """A consumer's verdict as it is published."""
+    return {
+        "name": verdict.name,
+        "state": verdict.state.value,
+        "since": verdict.since,
+        "reason": clean_but_tokens(verdict.reason),
+        "critical": verdict.critical,
+        "inputs": [_wire_file(one) for one in verdict.inputs],
+        "blocked_by": [clean(name) for name in verdict.blocked_by],
+    }
+
+
+def wire_report(report: Report, history: Iterable[WireNote]) -> dict[str, Any]:
+    """The report as it is published and written (`results-schema.json`); texts still hold moments as tokens."""
+
+    def entries(some: Iterable[Entry]) -> list[dict[str, Any]]:
+        return [
+            {
+                "subject": clean(one.subject),
+                "kind": one.kind,
+                "message": clean_but_tokens(one.message),
+                "critical": one.critical,
+                "action": clean_but_tokens(one.action),
+                "by": one.by,
+                "blocked_by": [clean(name) for name in one.blocked_by],
+                "at": one.at,
+            }
+            for one in some
+        ]
+
+    return {
+        "version": 1,
+        "timestamp": report.timestamp,
+        "since": report.since,
+        "duration": report.duration,
+        "cause": report.cause,
+        "mode": report.mode.value,
+        "healed": entries(report.healed),
+        "failed": entries(report.failed),
+        "blocked": entries(report.blocked),
+        "warnings": entries(report.warnings),
+        "left_out": {},
+        "stats": dict(report.stats),
+        "history": [
+            {"at": note["at"], "subject": note["worker"], "event": note["event"], "text": note["text"]}
+            for note in history
+        ],
+    }
+
+
+def rendered(value: Any, now: float) -> Any:
+    """A report in which every moment is in words, as of `now` (mono): for a file, which nobody renders."""
+    if isinstance(value, str):
+        return render(value, now)
+    if isinstance(value, list):
+        return [rendered(one, now) for one in value]
+    if isinstance(value, dict):
+        return {key: rendered(one, now) for key, one in value.items()}
+    return value
 
 
 def _wire_file(one: FileVerdict) -> WireFile:

@@ -7,11 +7,15 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from supervisor_healer.architecture.paths import PathError, normalised
 from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import (
     Answer,
     Architecture,
+    Consult,
+    Create,
     Decision,
     HealRequest,
     MonitorRequest,
@@ -21,15 +25,22 @@ from supervisor_healer.core.model import (
     Process,
     ProcessTable,
     Remember,
+    Repair,
+    Restore,
+    RestoreRequest,
+    Signal,
     Start,
     Stop,
     Tell,
+    VerifyRequest,
 )
 from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.errors import ProtocolError, UnreachableError
 from supervisor_healer.listener import probes
+from supervisor_healer.listener.hands import Hands
 from supervisor_healer.listener.journal import Journal, JournalError, StampedNote
-from supervisor_healer.listener.publisher import Publisher
+from supervisor_healer.listener.publisher import Publisher, wire_report
+from supervisor_healer.listener.results import bounded
 from supervisor_healer.listener.rpc import RefusedError, ShuttingDownError
 from supervisor_healer.listener.supervisor_client import SupervisorClient, row_to_process
 from supervisor_healer.protocol import HEARTBEAT, HISTORY_KEPT, OrderAnswer, WireRequest
@@ -40,6 +51,7 @@ TABLE_SHARE = 20  # the process table is read so seldom that it takes no more th
 TABLE_SHARE_UNDER_WAY = 4  # ... or a quarter while a stop or start is under way
 GLANCES_A_BEAT = 1000  # files, some 5 us each
 FEW_FILES = 100
+REPORT_HISTORY = 50  # lines
 SHORTEST_BEAT = 0.5  # seconds
 RETRY_UNREACHABLE = 1.0
 RETRY_JOURNAL = 60.0
@@ -58,21 +70,20 @@ class Watch:
         client: SupervisorClient,
         journal: Journal,
         publisher: Publisher,
+        hands: Hands,
         log: Callable[[str], None],
     ) -> None:
         self._architecture = architecture
         self._client = client
         self._journal = journal
         self._publisher = publisher
+        self._hands = hands
         self._log = log
         self._addresses: dict[str, list[str]] = {}
         self.engine = Engine(
-            Pipeline(expand(architecture.workers, architecture.files, {})),
-            draw=random.Random(os.urandom(16)).random,
-            mode=architecture.mode,
-            cycle=architecture.cycle,
-            restarts_overall=architecture.restarts_overall,
+            _pipeline(architecture, {}), draw=random.Random(os.urandom(16)).random, **_policies(architecture)
         )
+        self._report: dict[str, Any] = {}
         self._beat = HEARTBEAT
         self._welcome = False
         self._known = False
@@ -116,6 +127,7 @@ class Watch:
         self._architecture = architecture
         self._complaints = []
         self._publisher.mode = architecture.mode.value
+        self._hands.adopt(architecture)
         self._expand(self._addresses)
         self._publisher.begin_anew(self._journal.history("", HISTORY_KEPT))
 
@@ -130,6 +142,7 @@ class Watch:
     def next_wake(self, now: Now) -> float:
         """The mono moment of the next turn, if nothing happens before."""
         moments = [self.engine.next_wake() if self._known else float("inf"), self._next_heartbeat, self._next_saving]
+        moments.append(self._hands.next_wake)
         if self.engine.under_way:
             moments.append(max(now.mono + self._follow_wait, self._table_ready_at))
         if self._table_wanted or self._requests_wanted:
@@ -146,6 +159,8 @@ class Watch:
         if not self._welcome:
             self._publish(now)
         self._fetch(now)
+        for event in self._hands.collect(now):
+            self.engine.hear(event, now)
         if self._known and self._welcome:
             self._decide(now)
         self._publish(now)
@@ -185,15 +200,8 @@ class Watch:
     def _expand(self, addresses: dict[str, list[str]]) -> None:
         self._addresses = addresses
         self._beat = _beat(self._architecture)
-        architecture = self._architecture
-        expansion = expand(architecture.workers, architecture.files, addresses)
-        pipeline = Pipeline(expansion)
-        self.engine.adopt(
-            pipeline,
-            mode=architecture.mode,
-            cycle=architecture.cycle,
-            restarts_overall=architecture.restarts_overall,
-        )
+        pipeline = _pipeline(self._architecture, addresses)
+        self.engine.adopt(pipeline, **_policies(self._architecture))
         for name, problem in pipeline.problems.items():
             self._log(f"{name}: {problem}")
 
@@ -217,30 +225,63 @@ class Watch:
         if self._publisher.knows(request["id"]):
             return
         self._publisher.take(request["id"])
-        if request["verb"] == "heal":
-            heal = HealRequest(request["id"], request["name"], request["dry_run"], request["force"])
-            self.engine.hear(heal, now)
-        else:
-            seconds = request["seconds"] if request["verb"] == "unmonitor" else None
-            self.engine.hear(MonitorRequest(request["id"], request["name"], seconds), now)
+        number, name = request["id"], request["name"]
+        match request["verb"]:
+            case "heal":
+                self.engine.hear(HealRequest(number, name, request["dry_run"], request["force"]), now)
+            case "verify":
+                self.engine.hear(VerifyRequest(number), now)
+            case "restore":
+                self.engine.hear(RestoreRequest(number, self._within_root(name)), now)
+            case verb:
+                seconds = request["seconds"] if verb == "unmonitor" else None
+                self.engine.hear(MonitorRequest(number, name, seconds), now)
+
+    def _within_root(self, path: str) -> str:
+        """A path as the architecture has it, however a person has typed it."""
+        try:
+            return normalised(path, self._architecture.root)
+        except PathError:
+            return path
 
     # --- decisions ---------------------------------------------------------------------------------------------------
 
     def _decide(self, now: Now) -> None:
         while paths := self.engine.wanted(now):
-            self.engine.see(probes.look(self._architecture.root, paths), now)
-        if now.mono >= self._next_heartbeat:
+            self.engine.see(self._hands.look(self.engine, paths, now), now)
+        beat = now.mono >= self._next_heartbeat
+        if beat:
             self._glance(now)
         decisions = self.engine.decide(now)
         self._record(decisions, now)
+        self._report_on(now, beat=beat)
         for decision in decisions:
             if isinstance(decision, Tell):
                 self._publisher.tell(decision, now)
             elif isinstance(decision, Answer):
                 self._publisher.answer(decision, now)
         for decision in decisions:
-            if isinstance(decision, Stop | Start):
-                self._carry_out(decision, now)
+            match decision:
+                case Stop() | Start():
+                    self._carry_out(decision, now)
+                case Signal():
+                    self._signal(decision, now)
+                case Create() | Repair() | Restore():
+                    self._hands.mend(decision)
+                case Consult():
+                    self._hands.consult(self._report, now)
+                case _:
+                    pass
+
+    def _report_on(self, now: Now, *, beat: bool) -> None:
+        """Pass a new report on, and what has changed about consumers and files apart."""
+        report = self.engine.take_report()
+        if report is not None:
+            self._report = wire_report(report, self._journal.history("", REPORT_HISTORY))
+            self._publisher.report(bounded(self._report))
+            self._hands.write_results(self._report, now)
+        if report is not None or beat:
+            self._publisher.around(*self.engine.look_around(now))
 
     def _glance(self, now: Now) -> None:
         """No decision needs these looks: they keep true, to a heartbeat, the ages that people read."""
@@ -250,7 +291,7 @@ class Watch:
         }
         old = [path for path, moment in looked.items() if now.mono - moment >= self._beat / 2]
         paths = heapq.nsmallest(GLANCES_A_BEAT, old, key=looked.__getitem__)
-        self.engine.see(probes.look(self._architecture.root, paths), now)
+        self.engine.see(self._hands.look(self.engine, paths, now), now)
 
     def _record(self, decisions: Sequence[Decision], now: Now) -> None:
         """Log, and write to the journal before anything is done."""
@@ -293,6 +334,16 @@ class Watch:
         if answer["outcome"] == "failed" and answer["statename"] != "STOPPING":
             self.engine.hear(OrderFailed(order.worker, answer["reason"]), now)
 
+    def _signal(self, order: Signal, now: Now) -> None:
+        """A config that it reads was mended; the process has a signal for that."""
+        try:
+            answer = self._client.signal_worker(order.address, order.pid, order.signal)
+        except (UnreachableError, ProtocolError) as error:
+            self._unreachable(error, now)
+            return
+        if answer["outcome"] != "accepted":
+            self._log(f"{order.worker}: SIG{order.signal}: {answer['outcome']} {answer['reason']}".rstrip())
+
     def _wake_frozen(self, order: Stop, answer: OrderAnswer) -> None:
         """A process stopped by SIGSTOP cannot see the stop request; awake, it goes at once, not after stopwaitsecs."""
         if answer["outcome"] == "accepted" and order.pid and probes.frozen(order.pid):
@@ -310,7 +361,7 @@ class Watch:
         beat = now.mono >= self._next_heartbeat
         if now.mono < self._quiet_until or not (beat or self._publisher.has_news(self.engine)):
             return
-        self._publisher.warnings = [*self._complaints, *self._journal.warnings]
+        self._publisher.warnings = [*self._complaints, *self._journal.warnings, *self._hands.problems]
         self._publisher.loaded = self._known and bool(self.engine.verdicts or not self.engine.patients)
         try:
             for piece in self._publisher.pieces(self.engine if self._known else None, beat=beat):
@@ -359,7 +410,24 @@ class Watch:
         if self._known:
             self._write(self.engine.file_memories(), (), now)
         self._journal.close()
+        self._hands.close()
         self._client.close()
+
+
+def _pipeline(architecture: Architecture, addresses: Mapping[str, Sequence[str]]) -> Pipeline:
+    """The architecture with one worker for each of supervisord's processes (group -> process names)."""
+    expansion = expand(architecture.workers, architecture.files, addresses)
+    return Pipeline(expansion, root=architecture.root, consumers=architecture.consumers, configs=architecture.configs)
+
+
+def _policies(architecture: Architecture) -> dict[str, Any]:
+    """What the engine goes by besides the pipeline."""
+    return {
+        "mode": architecture.mode,
+        "cycle": architecture.cycle,
+        "restarts_overall": architecture.restarts_overall,
+        "has_components": bool(architecture.component_healers),
+    }
 
 
 def _beat(architecture: Architecture) -> float:

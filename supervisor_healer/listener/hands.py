@@ -1,0 +1,117 @@
+"""All that is done for the healer by threads and children, so that nothing which hangs can hold it up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from supervisor_healer.core.engine import Engine
+from supervisor_healer.core.model import (
+    Architecture,
+    ComponentResult,
+    ConfigFound,
+    Create,
+    Mended,
+    Now,
+    Repair,
+    Restore,
+    Seen,
+)
+from supervisor_healer.listener import components
+from supervisor_healer.listener.configs import ConfigBook
+from supervisor_healer.listener.errands import Ended, Errands
+from supervisor_healer.listener.lookout import Lookout
+from supervisor_healer.listener.mender import Mender
+from supervisor_healer.listener.publisher import rendered
+from supervisor_healer.listener.results import ResultsWriter
+
+COMPONENT = "component "
+
+
+class Hands:
+    """Looks, checks, repairs, component healers and the results file of one architecture. `log` writes a line."""
+
+    def __init__(self, architecture: Architecture, errands: Errands, log: Callable[[str], None]) -> None:
+        self._errands = errands
+        self._log = log
+        self._mender = Mender(errands)
+        self._lookout = Lookout(architecture.root)
+        self._results: ResultsWriter | None = None
+        self._said = ""
+        self.adopt(architecture)
+
+    def adopt(self, architecture: Architecture) -> None:
+        """Go on with another architecture: every config is checked anew."""
+        self._architecture = architecture
+        self._lookout.root = architecture.root
+        self._configs = ConfigBook(architecture, self._mender)
+        if self._results is not None and self._results.path != architecture.results:
+            self._results.close()
+            self._results = None
+        if self._results is None and architecture.results:
+            self._results = ResultsWriter(architecture.results)
+
+    def look(self, engine: Engine, paths: Iterable[str], now: Now) -> dict[str, Seen]:
+        """A look at each of `paths`, of configs at their content, too."""
+        wanted = list(paths)
+        seen = self._lookout.look(wanted, engine.grounds(wanted, now))
+        configs = {path: seen[path] for path in wanted if path in self._configs.specs}
+        if configs:
+            seen.update(self._configs.judged(configs, self._lookout.fingerprints(configs), now))
+        return seen
+
+    @property
+    def next_wake(self) -> float:
+        """When (mono) to `collect` even if no child says anything."""
+        return self._errands.next_deadline()
+
+    def collect(self, now: Now) -> list[ConfigFound | Mended | ComponentResult]:
+        """What the children have found and done since the last time."""
+        news = self._errands.collect(now.mono)
+        events: list[ConfigFound | Mended | ComponentResult] = []
+        for job, answer in self._mender.collect(news):
+            event = self._configs.take(job, answer, now)
+            if event is not None:
+                events.append(event)
+        for one in news:
+            if isinstance(one, Ended) and one.key.startswith(COMPONENT):
+                events.append(components.parse(one.key.removeprefix(COMPONENT), one))
+        return events
+
+    def mend(self, order: Create | Repair | Restore) -> None:
+        """Have a file made, or a config repaired or restored."""
+        self._mender.submit(self._configs.job_for(order))
+
+    def consult(self, report: dict[str, Any], now: Now) -> None:
+        """Give the report to every component healer that is not still busy with the one before."""
+        text = json.dumps(rendered(report, now.mono), ensure_ascii=True).encode("ascii")
+        for spec in self._architecture.component_healers:
+            key = COMPONENT + spec.name
+            if self._errands.running(key):
+                self._log(f"healer: the component healer {spec.name} is still busy with the last report")
+                continue
+            command = components.command_of(spec)
+            self._errands.start(key, command, timeout=spec.timeout, stdin=text, cwd=self._architecture.root)
+
+    def write_results(self, report: dict[str, Any], now: Now) -> None:
+        """Have the results file written, if there is to be one."""
+        if self._results is not None:
+            self._results.submit(rendered(report, now.mono))
+
+    @property
+    def problems(self) -> list[str]:
+        """What a person should know of the healer's own work."""
+        found = [] if self._results is None or not self._results.problem else [f"results file: {self._results.problem}"]
+        if "".join(found) != self._said:
+            self._said = "".join(found)
+            for problem in found:
+                self._log(f"healer: {problem}")
+        return found
+
+    def close(self) -> None:
+        """Let go of everything, whatever hangs."""
+        self._errands.abandon_all()
+        self._lookout.close()
+        if self._results is not None:
+            self._results.close()

@@ -20,11 +20,15 @@ at a server, given by -s URL [-u USER] [-p PASSWORD], or by -c CONF, before or a
 supervisorctl finds it:
 
   heal NAME...|all                judge workers now and heal what may be healed
+  heal --restore PATH             put the newest backup of a config back
   health [NAME...]                a line a worker: state, since, reason
   explain NAME...                 why a worker is in its state
   history [NAME] [-n N] [-v]      what was done, and refused, when and why
   unmonitor NAME|all [FOR]        watch, but do not act
   monitor NAME|all                act again
+  report                          the latest healing cycle: what failed, what to type, what is blocked, what was healed
+  verify                          look at the whole pipeline afresh and say, a line a stage, whether it works
+  graph [NAME] [--mermaid|--dot]  the pipeline with states
 
 `supervisor-healer COMMAND --help` says more.
 """

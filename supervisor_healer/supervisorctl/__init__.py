@@ -6,7 +6,7 @@ from typing import Any
 
 
 def make_healer_controllerplugin(controller: Any, **config: Any) -> Any:
-    """The commands heal, health, explain, history, unmonitor and monitor, for ``[ctlplugin:healer]``.
+    """The commands of `parsing.FORMS`, for ``[ctlplugin:healer]``.
 
     Raises ValueError for an option it does not know.
     """

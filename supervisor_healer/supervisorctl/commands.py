@@ -6,32 +6,15 @@ Every command answers its exit status and says what it has to say through `out`,
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from supervisor_healer.protocol import DONE, FAILED, NO_HEALER, REFUSED, USAGE
-from supervisor_healer.supervisorctl import rendering
-from supervisor_healer.supervisorctl.following import follow
-
-Out = Callable[[str], None]
-Struct = dict[str, Any]
-
-# Supervisor's fault codes (supervisor.xmlrpc.Faults), without the weight of importing it.
-UNKNOWN_METHOD, INCORRECT_PARAMETERS, BAD_NAME, NOT_RUNNING = 1, 2, 10, 70
-
-# The monitoring-plugin convention, for health and explain.
-WELL, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
-
-LOADING_PATIENCE = 15.0  # seconds to wait for a healer that has only just started to know its workers
-
-_BY_STATE = {
-    **dict.fromkeys(("healthy", "idle", "starting", "stopped", "unmonitored"), WELL),
-    **dict.fromkeys(("late", "catching_up", "healing", "verifying"), WARNING),
-    **dict.fromkeys(("blocked", "stalled", "down", "quarantined"), CRITICAL),
-}
+from supervisor_healer.supervisorctl import overviews, rendering
+from supervisor_healer.supervisorctl.asking import Out, Struct, as_json, fault_text, members, request
+from supervisor_healer.supervisorctl.statuses import BAD_NAME, UNKNOWN, WORST_FIRST, health_status, worst
 
 
 def run(command: str, args: argparse.Namespace, server: Any, out: Out) -> int:
@@ -39,24 +22,12 @@ def run(command: str, args: argparse.Namespace, server: Any, out: Out) -> int:
     return _COMMANDS[command](args, server, out)
 
 
-def worst(statuses: Iterable[int], order: tuple[int, ...]) -> int:
-    """The status that stands first in `order`; 0 if there is none."""
-    found = set(statuses)
-    return next((status for status in order if status in found), min(found, default=0))
-
-
-def health_status(worker: Struct) -> int:
-    """The monitoring status of one worker: what is critical for one that is critical is a warning for another."""
-    status = _BY_STATE.get(worker["state"], UNKNOWN)
-    return WARNING if status == CRITICAL and not worker["critical"] else status
-
-
 def health(args: argparse.Namespace, server: Any, out: Out) -> int:
     """A line a worker, and what is wrong with the healer itself."""
     listener = server.healer.getListenerState()
     workers, unknown = _workers(server, args.names)
     if args.json:
-        out(_as_json(workers))
+        out(as_json(workers))
     else:
         for line in rendering.listener_lines(listener):
             out(line)
@@ -74,7 +45,7 @@ def explain(args: argparse.Namespace, server: Any, out: Out) -> int:
     workers, unknown = _workers(server, args.names)
     told = [{**one, "explanation": server.healer.explain(one["name"])} for one in workers]
     if args.json:
-        out(_as_json(told))
+        out(as_json(told))
     else:
         for line in rendering.listener_lines(listener) if listener["state"] == "broken" else ():
             out(line)
@@ -95,14 +66,14 @@ def history(args: argparse.Namespace, server: Any, out: Out) -> int:
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != BAD_NAME:
             raise
-        names = [one["name"] for one in _expand(server, args.name)]
+        names = [one["name"] for one in members(server, args.name)]
         if not names and not missing:
-            out(f"{args.name}: ERROR: {_text(fault)}")
+            out(f"{args.name}: ERROR: {fault_text(fault)}")
             return status or USAGE
         notes = [note for name in names for note in server.healer.getHistory(name, args.n)]
         notes = sorted(notes, key=lambda note: float(note["id"]))[-args.n :]
     if args.json:
-        out(_as_json(notes))
+        out(as_json(notes))
     else:
         if listener["trouble"]:
             out(listener["trouble"])
@@ -123,9 +94,12 @@ def _history_missing(listener: Struct) -> str:
 
 
 def heal(args: argparse.Namespace, server: Any, out: Out) -> int:
-    """One request a name: all of them made, then followed until they are done."""
+    """One request a name, or one to restore a config: all of them made, then followed until they are done."""
     options = {"dry_run": args.dry_run, "force": args.force}
-    done = _request(server, args.names, lambda name: server.healer.heal(name, options), args, out)
+    if args.restore:
+        done = request(server, [args.restore], server.healer.restore, args, out)
+    else:
+        done = request(server, args.names, lambda name: server.healer.heal(name, options), args, out)
     return worst((one["exit_status"] for one in done), (NO_HEALER, USAGE, FAILED, REFUSED, DONE))
 
 
@@ -146,72 +120,16 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Any, Out], int]] = {
     "history": history,
     "monitor": monitor,
     "unmonitor": unmonitor,
+    "report": overviews.report,
+    "verify": overviews.verify,
+    "graph": overviews.graph,
 }
 
 
 def _switch(args: argparse.Namespace, server: Any, ask: Callable[[str], str], out: Out) -> int:
-    done = _request(server, [args.name], ask, args, out)
+    done = request(server, [args.name], ask, args, out)
     statuses = [one["exit_status"] if one["exit_status"] in (DONE, USAGE, NO_HEALER) else FAILED for one in done]
     return worst(statuses, (NO_HEALER, USAGE, FAILED, DONE))
-
-
-def _request(
-    server: Any, names: list[str], ask: Callable[[str], str], args: argparse.Namespace, out: Out
-) -> list[Struct]:
-    """Make a request for every name and follow them; what could not be asked for counts as done, with its status."""
-    tell: Out = (lambda _line: None) if args.json else out
-    asked, refused = _submit(server, names, ask)
-    for one in refused:
-        tell(rendering.result_line(one["name"], one["exit_status"], one["reason"]))
-    if getattr(args, "no_wait", False):
-        followed = [{**server.healer.getRequest(request_id), "exit_status": DONE} for request_id in asked]
-        for request_id in asked:
-            tell(request_id)
-    else:
-        followed = follow(server, asked, tell)
-    if args.json:
-        out(_as_json([*refused, *followed]))
-    return [*refused, *followed]
-
-
-def _submit(server: Any, names: list[str], ask: Callable[[str], str]) -> tuple[dict[str, str], list[Struct]]:
-    """Ids with the names they are for, and what was refused. A healer that is not there is asked only once."""
-    asked: dict[str, str] = {}
-    refused: list[Struct] = []
-    for name in dict.fromkeys(names):
-        try:
-            asked[_ask(server, name, ask)] = name
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode == UNKNOWN_METHOD:
-                raise
-            members = [one["name"] for one in _expand(server, name)] if fault.faultCode == BAD_NAME else []
-            for member in members:
-                asked[_ask(server, member, ask)] = member
-            if not members:
-                refused.append(_refused(name, fault))
-            if fault.faultCode == NOT_RUNNING:
-                break
-    return asked, refused
-
-
-def _ask(server: Any, name: str, ask: Callable[[str], str]) -> str:
-    """Make one request, with patience for a healer that has started and not yet judged its workers."""
-    deadline = time.monotonic() + LOADING_PATIENCE
-    while True:
-        try:
-            return ask(name)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode != NOT_RUNNING or time.monotonic() > deadline:
-                raise
-            listener = server.healer.getListenerState()
-            if listener["state"] != "running" or listener["loaded"]:
-                raise
-        time.sleep(0.25)
-
-
-def _refused(name: str, fault: xmlrpc.client.Fault) -> Struct:
-    status = {BAD_NAME: USAGE, INCORRECT_PARAMETERS: USAGE, NOT_RUNNING: NO_HEALER}.get(fault.faultCode, FAILED)
-    return {"id": "", "name": name, "state": "done", "exit_status": status, "steps": [], "reason": _text(fault)}
 
 
 def _workers(server: Any, names: list[str]) -> tuple[list[Struct], list[tuple[str, str]]]:
@@ -226,43 +144,20 @@ def _workers(server: Any, names: list[str]) -> tuple[list[Struct], list[tuple[st
         except xmlrpc.client.Fault as fault:
             if fault.faultCode != BAD_NAME:
                 raise
-            matching = _expand(server, name)
+            matching = members(server, name)
             if not matching:
-                unknown.append((name, _text(fault)))
+                unknown.append((name, fault_text(fault)))
         found.update((one["name"], one) for one in matching)
     return list(found.values()), unknown
-
-
-def _expand(server: Any, name: str) -> list[Struct]:
-    """The workers of an entry that stands for several (`key` or `key:*`), or of a group of supervisord's."""
-    group = name.removesuffix(":*")
-    if not group or ":" in group:
-        return []
-    return [
-        one
-        for one in server.healer.getAllWorkerHealth()
-        # a process is called by its group alone where it has the same name
-        if one["name"].startswith(f"{group}:") or f"{one['process']['name']}:".startswith(f"{group}:")
-    ]
 
 
 def _status(workers: list[Struct], listener: Struct, *, missing: bool) -> int:
     if listener["state"] == "broken":
         return UNKNOWN
     statuses = [health_status(one) for one in workers] + [UNKNOWN] * missing
-    return worst(statuses, (CRITICAL, WARNING, UNKNOWN, WELL))
+    return worst(statuses, WORST_FIRST)
 
 
 def _say(unknown: list[tuple[str, str]], out: Out) -> None:
     for name, text in unknown:
         out(f"{name}: ERROR: {text}")
-
-
-def _text(fault: xmlrpc.client.Fault) -> str:
-    """A fault's text without Supervisor's word for its code."""
-    code, _, text = fault.faultString.partition(": ")
-    return text if text and code.isupper() else fault.faultString
-
-
-def _as_json(value: object) -> str:
-    return json.dumps(value, indent=2, sort_keys=True)

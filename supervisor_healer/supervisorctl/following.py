@@ -53,7 +53,8 @@ def follow(server: Any, asked: dict[str, str], tell: Callable[[str], None]) -> l
     except KeyboardInterrupt:
         for request_id, name in asked.items():
             if request_id not in done:
-                tell(f"{name}: not followed any longer; the request goes on: see `supervisorctl history {name}`")
+                look = "supervisorctl history" if name == "all" else f"supervisorctl history {name}"
+                tell(f"{name}: not followed any longer; the request goes on: see `{look}`")
                 done[request_id] = _ended(request_id, name, FAILED, "interrupted; the request goes on")
     return [done[request_id] for request_id in asked]
 

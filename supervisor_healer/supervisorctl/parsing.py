@@ -56,7 +56,10 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _heal(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a worker, its group:name, group:*, or all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a worker, its group:name, group:*, or all")
+    parser.add_argument(
+        "--restore", default="", metavar="PATH", help="instead: put the newest backup of this config back"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     parser.add_argument("--force", action="store_true", help="do not ask for fresh inputs (an operator's stop holds)")
     parser.add_argument("--no-wait", action="store_true", help="print the id of the request and do not wait for it")
@@ -98,6 +101,24 @@ def _monitor(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _report(parser: argparse.ArgumentParser) -> None:
+    _json(parser)
+
+
+def _verify(parser: argparse.ArgumentParser) -> None:
+    _json(parser)
+
+
+def _graph(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", default="", metavar="NAME", help="a worker, consumer or file, with what is up and down of it"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--mermaid", action="store_true", help="a Mermaid flowchart, for a document")
+    form.add_argument("--dot", action="store_true", help="a Graphviz digraph, for a document")
+    form.add_argument("--json", action="store_true", help="nodes and edges as JSON for machines")
+
+
 class Form:
     """One command as a person types it: what it takes, and one line of what it does."""
 
@@ -127,6 +148,22 @@ FORMS = {
     "history": Form("Show what was done, and refused, when and why.", _history),
     "unmonitor": Form("Go on watching a worker, but do not act on it.", _unmonitor),
     "monitor": Form("Act on a worker again.", _monitor),
+    "report": Form(
+        "Show the report of the latest healing cycle: what failed and what to type, what is blocked and by whom, what"
+        " was healed. `!` marks what is critical.",
+        _report,
+        "Exit status: 0; 7 no healer running (what is shown is its last report).",
+    ),
+    "verify": Form(
+        "Look at the whole pipeline afresh, heal nothing, and say in a line a stage whether it works.",
+        _verify,
+        "Exit status: as of health, over workers, consumers, and the files and configs that no worker here writes.",
+    ),
+    "graph": Form(
+        "Draw the pipeline in the order of the data flow, with states; the root causes of what is blocked are marked.",
+        _graph,
+        "Exit status: 0; 2 unknown name; 7 no healer running (what it last knew is drawn, in state unknown).",
+    ),
 }
 
 
@@ -134,6 +171,8 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
     """The arguments of one of our commands. Raises UsageError, or HelpAsked."""
     parsed = parser_for(command).parse_args(arguments)
     names = getattr(parsed, "names", [])
+    if command == "heal":
+        _check_heal(parsed)
     if _ALL in names:
         if command == "explain":
             raise UsageError("explain: needs the name of a worker")
@@ -142,6 +181,16 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
         if command == "health":
             parsed.names = []
     return parsed
+
+
+def _check_heal(parsed: argparse.Namespace) -> None:
+    """Refuse what argparse cannot: names and a path at once, or neither."""
+    beside = [f"--{option}" for option in ("dry-run", "force") if getattr(parsed, option.replace("-", "_"))]
+    if parsed.restore and (parsed.names or beside):
+        clash = beside[0] if beside else "NAME"
+        parser_for("heal").error(f"argument --restore: not allowed with argument {clash}")
+    if not parsed.restore and not parsed.names:
+        parser_for("heal").error("the following arguments are required: NAME (or --restore PATH)")
 
 
 def parser_for(command: str) -> Parser:

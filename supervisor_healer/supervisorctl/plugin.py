@@ -64,6 +64,30 @@ class HealerControllerPlugin(ControllerPluginBase):  # type: ignore[misc] # it h
         """Answer `help monitor`."""
         self._say(parsing.help_text("monitor"))
 
+    def do_report(self, line: str) -> None:
+        """Show the report of the latest healing cycle."""
+        self._run("report", line)
+
+    def help_report(self) -> None:
+        """Answer `help report`."""
+        self._say(parsing.help_text("report"))
+
+    def do_verify(self, line: str) -> None:
+        """Look at the whole pipeline afresh, heal nothing."""
+        self._run("verify", line)
+
+    def help_verify(self) -> None:
+        """Answer `help verify`."""
+        self._say(parsing.help_text("verify"))
+
+    def do_graph(self, line: str) -> None:
+        """Draw the pipeline with states."""
+        self._run("graph", line)
+
+    def help_graph(self) -> None:
+        """Answer `help graph`."""
+        self._say(parsing.help_text("graph"))
+
     def do_help(self, arg: str) -> None:  # noqa: D102 - with a docstring `help` would be listed as one of our topics
         # supervisorctl asks every plugin in turn, its own first: so `help heal` begins with its "No help on heal",
         # and without this `help status` would end with ours.

@@ -10,13 +10,12 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from supervisor_healer.protocol import DONE, FAILED, NO_HEALER, USAGE
-from supervisor_healer.supervisorctl import commands
+from supervisor_healer.supervisorctl import commands, statuses
 from supervisor_healer.supervisorctl.parsing import HelpAsked, UsageError, parse
 
 Out = Callable[[str], None]
 
 UNAUTHORIZED = 401
-_MONITORING = ("health", "explain")  # their exit status follows the monitoring-plugin convention
 
 
 def execute(command: str, words: list[str], connect: Callable[[], Any], where: str, out: Out, complain: Out) -> int:
@@ -41,7 +40,7 @@ def execute(command: str, words: list[str], connect: Callable[[], Any], where: s
         return unreachable(command)
     except KeyboardInterrupt:
         complain("interrupted")
-        return commands.UNKNOWN if command in _MONITORING else FAILED
+        return statuses.UNKNOWN if command in statuses.MONITORING else FAILED
     except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:
         complain(f"ERROR: {_connection(where, error)}")
         return unreachable(command)
@@ -49,16 +48,16 @@ def execute(command: str, words: list[str], connect: Callable[[], Any], where: s
 
 def usage_status(command: str) -> int:
     """The exit status of a wrong command line: where 2 would mean critical, 3."""
-    return commands.UNKNOWN if command in _MONITORING else USAGE
+    return statuses.UNKNOWN if command in statuses.MONITORING else USAGE
 
 
 def unreachable(command: str) -> int:
     """The exit status when there is no supervisord, or no healer's namespace in it."""
-    return commands.UNKNOWN if command in _MONITORING else NO_HEALER
+    return statuses.UNKNOWN if command in statuses.MONITORING else NO_HEALER
 
 
 def _fault(command: str, fault: xmlrpc.client.Fault, complain: Out) -> int:
-    if fault.faultCode == commands.UNKNOWN_METHOD:
+    if fault.faultCode == statuses.UNKNOWN_METHOD:
         complain(
             "ERROR: this supervisord has no `healer` namespace; its configuration lacks the section\n"
             "  [rpcinterface:healer]\n"
@@ -67,9 +66,9 @@ def _fault(command: str, fault: xmlrpc.client.Fault, complain: Out) -> int:
         )
         return unreachable(command)
     complain(f"ERROR: {fault.faultString}")
-    if command in _MONITORING:
-        return commands.UNKNOWN
-    return USAGE if fault.faultCode == commands.INCORRECT_PARAMETERS else FAILED
+    if command in statuses.MONITORING:
+        return statuses.UNKNOWN
+    return USAGE if fault.faultCode == statuses.INCORRECT_PARAMETERS else FAILED
 
 
 def _connection(where: str, error: Exception) -> str:

@@ -18,7 +18,7 @@ from supervisor_healer.supervisorctl import following
 
 pytestmark = pytest.mark.real
 
-SIX = ("heal", "health", "explain", "history", "unmonitor", "monitor")
+COMMANDS = ("heal", "health", "explain", "history", "unmonitor", "monitor", "report", "verify", "graph")
 
 
 def cli(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -230,10 +230,12 @@ def shell(supervisord: Supervisord, *lines: str) -> str:
 
 
 def test_help(supervisord: Supervisord) -> None:
-    text = shell(supervisord, "help", *(f"help {command}" for command in SIX), *(f"{command} -h" for command in SIX))
-    for command in SIX:
+    text = shell(
+        supervisord, "help", *(f"help {command}" for command in COMMANDS), *(f"{command} -h" for command in COMMANDS)
+    )
+    for command in COMMANDS:
         assert text.count(f"usage: {command} [-h]") == 2
-    assert "explain  heal  health  history  monitor  unmonitor\n" in text
+    assert "explain  graph  heal  health  history  monitor  report  unmonitor  verify\n" in text
     assert "No help on" not in shell(supervisord, "help status")
     assert supervisord.ctl("heal", "--help").returncode == 0
 
@@ -242,6 +244,11 @@ def test_wrong_usage(supervisord: Supervisord) -> None:
     for words, status in (
         (["heal"], 2),
         (["heal", "'wa"], 2),
+        (["heal", "wa", "--restore", "a.json"], 2),
+        (["report", "wa"], 2),
+        (["verify", "wa"], 3),
+        (["graph", "wa", "wb"], 2),
+        (["graph", "--dot", "--json"], 2),
         (["unmonitor", "wa", "soon"], 2),
         (["history", "a", "b"], 2),
         (["health", "--bad"], 3),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_healer.supervisorctl import commands, parsing, rendering
+from supervisor_healer.supervisorctl import parsing, rendering, statuses
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,16 @@ def test_durations(text: str, seconds: float) -> None:
         ("heal", [], "required: NAME"),
         ("heal", ["all", "wa"], "`all` stands alone"),
         ("heal", ["wa", "--forc"], "unrecognized arguments: --forc"),
+        ("heal", ["--restore"], "expected one argument"),
+        ("heal", ["--restore", ""], "required: NAME (or --restore PATH)"),
+        ("heal", ["wa", "--restore", "a.json"], "argument --restore: not allowed with argument NAME"),
+        ("heal", ["all", "--restore", "a.json"], "argument --restore: not allowed with argument NAME"),
+        ("heal", ["--force", "--restore", "a.json"], "argument --restore: not allowed with argument --force"),
+        ("heal", ["--restore=a.json", "--dry-run"], "argument --restore: not allowed with argument --dry-run"),
+        ("report", ["wa"], "unrecognized arguments: wa"),
+        ("verify", ["all"], "unrecognized arguments: all"),
+        ("graph", ["a", "b"], "unrecognized arguments: b"),
+        ("graph", ["--dot", "--mermaid"], "not allowed with argument"),
         ("explain", ["all"], "needs the name of a worker"),
         ("explain", [], "required: NAME"),
         ("history", ["-n", "-1"], "'-1' is not a number of entries"),
@@ -34,6 +44,11 @@ def test_wrong_usage_is_said_and_nothing_exits(command: str, words: list[str], t
     with pytest.raises(parsing.UsageError) as caught:
         parsing.parse(command, words)
     assert text in str(caught.value)
+
+
+def test_a_path_to_restore_needs_no_name() -> None:
+    parsed = parsing.parse("heal", ["--no-wait", "--restore", "/srv/a b.json"])
+    assert (parsed.names, parsed.restore, parsed.no_wait) == ([], "/srv/a b.json", True)
 
 
 @pytest.mark.parametrize("command", sorted(parsing.FORMS))
@@ -69,11 +84,29 @@ def test_help_is_text(command: str, word: str) -> None:
     ],
 )
 def test_health_status(state: str, critical: bool, status: int) -> None:
-    assert commands.health_status({"state": state, "critical": critical}) == status
+    assert statuses.health_status({"state": state, "critical": critical}) == status
 
 
 @pytest.mark.parametrize(
-    ("statuses", "order", "worst"),
+    ("freshness", "critical", "status"),
+    [
+        ("fresh", True, 0),
+        ("late", True, 1),
+        ("stale", True, 2),
+        ("missing", True, 2),
+        ("unknown", True, 2),
+        ("stale", False, 1),
+        ("missing", False, 1),
+        ("unknown", False, 1),
+        ("a word of a later version", True, 3),
+    ],
+)
+def test_file_status(freshness: str, critical: bool, status: int) -> None:
+    assert statuses.file_status(freshness, critical=critical) == status
+
+
+@pytest.mark.parametrize(
+    ("given", "order", "worst"),
     [
         ([], (2, 1, 3, 0), 0),
         ([0, 0], (2, 1, 3, 0), 0),
@@ -85,8 +118,8 @@ def test_health_status(state: str, critical: bool, status: int) -> None:
         ([1, 2, 7], (7, 2, 1, 75, 0), 7),
     ],
 )
-def test_the_worst_status(statuses: list[int], order: tuple[int, ...], worst: int) -> None:
-    assert commands.worst(statuses, order) == worst
+def test_the_worst_status(given: list[int], order: tuple[int, ...], worst: int) -> None:
+    assert statuses.worst(given, order) == worst
 
 
 def test_health_lines_are_aligned() -> None:

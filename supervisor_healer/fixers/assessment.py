@@ -1,0 +1,145 @@
+"""A config's content judged: what is wrong with it, and the content that a repair would put in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from supervisor_healer.fixers import documents, texts
+from supervisor_healer.fixers.documents import CannotEditError, Document, Edit, Format, field_of
+from supervisor_healer.fixers.phrases import shown
+
+if TYPE_CHECKING:
+    from supervisor_healer.fixers.schema import Schema, Validation
+
+_MAX_ALONE = 50  # edits that are tried one by one where they do not fit together
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a config has to be, and what may be done about it."""
+
+    format: str = ""
+    schema: dict[str, Any] = field(default_factory=dict)
+    repair_values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """`state` valid, invalid or unreadable; `after` is the repaired content, None where nothing can be done."""
+
+    state: str
+    problems: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    after: bytes | None = None
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    edits: tuple[Edit, ...]
+    text: str
+
+
+def assess(content: bytes, rules: Rules) -> Assessment:
+    """`content` against `rules`."""
+    if not rules.format:
+        return Assessment("valid")
+    try:
+        text = texts.decode(content)
+        form = documents.of(rules.format)
+        document = form.read(text.content)
+    except texts.UnreadableError as error:
+        return Assessment("unreadable", (str(error),))
+    if not rules.schema:
+        return Assessment("valid")
+    from supervisor_healer.fixers.schema import Schema  # noqa: PLC0415 -- jsonschema takes a while to import
+
+    schema = Schema(rules.schema)
+    validation = schema.validate(document.value)
+    if validation.broken:
+        return Assessment("invalid", (validation.broken,))
+    if not validation.found:
+        return Assessment("valid")
+    problems = [finding.text for finding in validation.found]
+    repair, notes = _repair(document, form, schema, validation, rules)
+    if repair is None:
+        return Assessment("invalid", (*problems, *notes), more=validation.more)
+    words = tuple(_words(document.value, edit) for edit in repair.edits)
+    return Assessment("invalid", (*problems, *notes), words, text.encode(repair.text), validation.more)
+
+
+def made(rules: Rules) -> tuple[bytes, str]:
+    """The content of a config made of its schema's defaults, and in words what is in it."""
+    from supervisor_healer.fixers.defaults import Defaults, NoDefaultError  # noqa: PLC0415 -- it imports jsonschema
+    from supervisor_healer.fixers.schema import Schema  # noqa: PLC0415 -- it imports jsonschema
+
+    if not rules.format:
+        raise CannotEditError("it has no format")
+    schema = Schema(rules.schema)
+    broken = schema.validate({}).broken
+    if broken:
+        raise CannotEditError(broken)
+    try:
+        value = Defaults(schema).document()
+    except NoDefaultError as error:
+        raise CannotEditError(str(error) or "the schema has no defaults") from error
+    content = documents.of(rules.format).write(value).encode()
+    found = assess(content, rules)
+    if found.state != "valid":
+        raise CannotEditError(f"made of the defaults it would not be valid: {found.problems[0]}")
+    members = ", ".join(f"{name} = {shown(item)}" for name, item in value.items())
+    return content, f"create with {members}" if members else "create empty"
+
+
+def _repair(
+    document: Document, form: Format, schema: Schema, validation: Validation, rules: Rules
+) -> tuple[_Repair | None, list[str]]:
+    """The repair that leaves the fewest violations, and why it does not do more."""
+    from supervisor_healer.fixers.defaults import Defaults  # noqa: PLC0415 -- it imports jsonschema
+
+    if validation.more or not isinstance(document.value, dict):
+        return None, []
+    proposal = Defaults(schema).proposal(document.value, validation, rules.repair_values)
+    notes = list(proposal.notes)
+    try:
+        return _tried(document, form, schema, validation, proposal.edits), notes
+    except CannotEditError as error:
+        if len(proposal.edits) == 1:
+            return None, [*notes, f"{field_of(proposal.edits[0].path)}: cannot be repaired: {error}"]
+    fitting = []
+    for edit in proposal.edits[:_MAX_ALONE]:
+        try:
+            _tried(document, form, schema, validation, [edit])
+            fitting.append(edit)
+        except CannotEditError as error:
+            notes.append(f"{field_of(edit.path)}: cannot be repaired: {error}")
+    try:
+        return _tried(document, form, schema, validation, fitting), notes
+    except CannotEditError as error:
+        return None, [*notes, f"{field_of(fitting[0].path)}: cannot be repaired: {error}"]
+
+
+def _tried(document: Document, form: Format, schema: Schema, before: Validation, edits: list[Edit]) -> _Repair | None:
+    """The repaired text, read again: it says what it said, with `edits` made, and violates less and nothing new."""
+    if not edits:
+        return None
+    text = document.edited(edits)
+    try:
+        value = form.read(text).value
+    except texts.UnreadableError as error:
+        raise CannotEditError("the text gives no place for it") from error
+    if not documents.same(value, documents.changed(document.value, edits)):
+        raise CannotEditError("the text gives no place for it that would change nothing else")
+    after = schema.validate(value)
+    if after.broken or not after.identities < before.identities:
+        raise CannotEditError("with it the schema would still refuse the document, elsewhere")
+    return _Repair(tuple(edits), text)
+
+
+def _words(value: Any, edit: Edit) -> str:
+    if not edit.replaces:
+        return f"add {field_of(edit.path)} = {shown(edit.value)}"
+    for step in edit.path:
+        value = value[step]
+    return f"replace {field_of(edit.path)} = {shown(value)} by {shown(edit.value)}"

@@ -1,0 +1,121 @@
+"""A config as a document: its value, and edits that leave everything else in it byte for byte.
+
+No format writes a document anew. Each finds the place in the text where something is to be inserted or replaced, so
+comments, order, quotes, indentation and line endings stay by construction; whoever edits reads the result again and
+compares its value (see `assessment`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from supervisor_healer.errors import HealerError
+
+Path = tuple[str | int, ...]
+
+
+class CannotEditError(HealerError):
+    """The text gives no place for an edit without being written anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A value to put at `path`: added to its mapping, or in place of what stands there (`replaces`)."""
+
+    path: Path
+    value: Any
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """`text` in place of what stands from `start` to `end`. At one place, a lower `rank` comes first."""
+
+    start: int
+    end: int
+    text: str
+    rank: int = 0
+
+
+class Document(Protocol):
+    """A text that has been read."""
+
+    @property
+    def value(self) -> Any:
+        """What it says, in the types of JSON; dates and times as they are written."""
+
+    def edited(self, edits: Sequence[Edit]) -> str:
+        """The text with all `edits` made and nothing else changed; CannotEditError where one has no place."""
+
+
+class Format(Protocol):
+    """One way to write a config."""
+
+    def read(self, text: str) -> Document:
+        """`text` as a document; UnreadableError, with line and column, where it is none."""
+
+    def write(self, value: dict[str, Any]) -> str:
+        """A new document; CannotEditError where the format cannot say `value`."""
+
+
+def of(name: str) -> Format:
+    """The format called `name`; its library is imported only now, so that a child starts fast."""
+    module = import_module(f"supervisor_healer.fixers.{name}_text")
+    form: Format = module.FORMAT
+    return form
+
+
+def by_container(edits: Iterable[Edit]) -> dict[Path, list[Edit]]:
+    """The additions in `edits`, those to one mapping together, in order."""
+    groups: dict[Path, list[Edit]] = {}
+    for edit in edits:
+        if not edit.replaces:
+            groups.setdefault(edit.path[:-1], []).append(edit)
+    return groups
+
+
+def spliced(text: str, splices: Iterable[Splice]) -> str:
+    """`text` with all `splices` made."""
+    parts, at = [], 0
+    for splice in sorted(splices, key=lambda one: (one.start, one.rank)):
+        if splice.start < at:
+            raise CannotEditError("two changes fall on one place")
+        parts += [text[at : splice.start], splice.text]
+        at = splice.end
+    return "".join([*parts, text[at:]])
+
+
+def rank_of_addition(container: Path) -> int:
+    """Of what falls on the end of one line: replaced values first, then the innermost mapping's additions."""
+    return 1000 - len(container)
+
+
+def changed(value: Any, edits: Iterable[Edit]) -> Any:
+    """`value` as it must read when all `edits` have been made."""
+    value = deepcopy(value)
+    for edit in edits:
+        place = value
+        for step in edit.path[:-1]:
+            place = place[step]
+        place[edit.path[-1]] = deepcopy(edit.value)
+    return value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are alike in their types, too: 1 is neither 1.0 nor true."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) or (one != one and other != other)  # noqa: PLR0124 - a NaN differs from itself
+
+
+def field_of(path: Iterable[str | int]) -> str:
+    """`path` as people write it: ``workers[0].name``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")

@@ -1,0 +1,206 @@
+"""The folder of a file that is to be changed: everything happens in it, by names relative to one open directory.
+
+So a folder that is moved or replaced meanwhile cannot lead a write elsewhere, and its lock keeps two healers apart.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+
+from supervisor_healer.fixers.owners import named
+from supervisor_healer.fixers.target import UNSUPPORTED, RefusedError, read, strerror
+from supervisor_healer.fixers.texts import LIMIT
+
+_LEFT_AFTER = 3600.0  # seconds; a temporary file of ours that is older belongs to nobody who still works on it
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What a new file gets: `mode` None what the umask gives, `uid` and `gid` -1 ours, `mtime_ns` 0 now."""
+
+    mode: int | None = None
+    uid: int = -1
+    gid: int = -1
+    mtime_ns: int = 0
+    extended: tuple[tuple[str, bytes], ...] = ()
+
+
+def attributes_of(path: str, status: os.stat_result) -> Attributes:
+    """Mode, owner and, where they can be read, the extended attributes (access lists) of a file."""
+    extended = []
+    try:
+        for name in os.listxattr(path, follow_symlinks=False):
+            extended.append((name, os.getxattr(path, name, follow_symlinks=False)))
+    except (OSError, AttributeError):  # not on this file system, or not on this system
+        extended = []
+    return Attributes(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, extended=tuple(extended))
+
+
+class Folder:
+    """An open directory; a context manager."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def lock(self) -> bool:
+        """Keep other healers out until it is closed; False where one is in it. Where locks do not exist: True."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in (errno.EAGAIN, errno.EACCES)
+        return True
+
+    def read(self, name: str, limit: int = LIMIT) -> tuple[bytes, os.stat_result]:
+        """The content of a regular file in it."""
+        return read(name, self._descriptor, limit)
+
+    def names(self) -> list[str]:
+        """Everything in it."""
+        return os.listdir(self._descriptor)
+
+    def write(self, beside: str, content: bytes, attributes: Attributes) -> str:
+        """A new temporary file for `beside`, complete and on the disk; its name. Nothing is left of one that fails."""
+        name = f".{beside}.healer-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        descriptor = os.open(
+            name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor
+        )
+        try:
+            try:
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                _dress(descriptor, attributes)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            self._compare(name, content)
+        except BaseException:
+            self.remove(name)
+            raise
+        return name
+
+    def _compare(self, name: str, content: bytes) -> None:
+        if self.read(name, max(len(content), LIMIT))[0] != content:
+            raise RefusedError("what was written reads back differently: the disk cannot be trusted")
+
+    def replace(self, temporary: str, name: str) -> None:
+        """Put a temporary file in the place of `name`, in one step."""
+        os.rename(temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    def put(self, temporary: str, name: str) -> None:
+        """Give a temporary file the name `name`; FileExistsError where there is something of that name."""
+        try:
+            os.link(temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in {*UNSUPPORTED, errno.EPERM, errno.EMLINK}:
+                raise
+            self._put_without_links(temporary, name)
+        else:
+            self.remove(temporary)
+
+    def _put_without_links(self, temporary: str, name: str) -> None:
+        """On file systems that know no hard links: the name is taken first, then filled."""
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor))
+        try:
+            self.replace(temporary, name)
+        except BaseException:
+            self.remove(name)
+            raise
+
+    def remove(self, name: str) -> None:
+        """Remove a file of ours, if it is there."""
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._descriptor)
+
+    def sync(self) -> None:
+        """Bring the names in it to the disk."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+
+    def leftovers(self, name: str) -> list[str]:
+        """Temporary files for `name` of healers that are no more."""
+        ours = re.compile(re.escape(f".{name}.healer-") + r"(\d+)-[0-9a-f]{8}\.tmp")
+        return [
+            entry
+            for entry in self.names()
+            if (match := ours.fullmatch(entry)) and (not _is_alive(int(match[1])) or self._age(entry) > _LEFT_AFTER)
+        ]
+
+    def sweep(self, name: str) -> None:
+        """Remove the leftovers for `name`."""
+        for leftover in self.leftovers(name):
+            self.remove(leftover)
+
+    def links(self, name: str, status: os.stat_result) -> int:
+        """How many names the file `name` has, those aside that a killed healer left."""
+        if status.st_nlink == 1:
+            return 1
+        own = [os.stat(entry, dir_fd=self._descriptor, follow_symlinks=False) for entry in self.leftovers(name)]
+        return status.st_nlink - sum((one.st_ino, one.st_dev) == (status.st_ino, status.st_dev) for one in own)
+
+    def _age(self, entry: str) -> float:
+        try:
+            changed = os.stat(entry, dir_fd=self._descriptor, follow_symlinks=False).st_ctime
+        except FileNotFoundError:
+            return 0.0
+        return time.time() - changed
+
+
+def _dress(descriptor: int, attributes: Attributes) -> None:
+    """Give a new file its owner, its mode (which a change of owner cuts), its extended attributes and its time."""
+    status = os.fstat(descriptor)
+    uid = -1 if attributes.uid in (-1, status.st_uid) else attributes.uid
+    gid = -1 if attributes.gid in (-1, status.st_gid) else attributes.gid
+    if (uid, gid) != (-1, -1):
+        try:
+            os.fchown(descriptor, uid, gid)
+        except PermissionError as error:
+            owner = named(attributes.uid, attributes.gid)
+            raise RefusedError(f"it could not belong to {owner}: {strerror(error)}") from error
+    os.fchmod(descriptor, 0o666 & ~umask() if attributes.mode is None else attributes.mode)
+    for name, value in attributes.extended:
+        try:
+            os.setxattr(descriptor, name, value)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+    if attributes.mtime_ns:
+        os.utime(descriptor, ns=(attributes.mtime_ns, attributes.mtime_ns))
+
+
+def umask() -> int:
+    """The bits that new files do not get; it can only be read by being set."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True

@@ -1,0 +1,194 @@
+"""A config's value against its JSON Schema (draft 2020-12): what is wrong, where, and in which words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, UndefinedTypeCheck, UnknownType, best_match
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from supervisor_healer.fixers.documents import Path, field_of
+from supervisor_healer.fixers.phrases import expectation, shown
+
+MAX_FOUND = 1000  # violations; a document with more is not worth listing, nor repairing
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A violation. `path` leads to the value, or to the field that is `missing`; `schema` is the part that objects."""
+
+    path: Path
+    keyword: str
+    rule: tuple[str | int, ...]
+    missing: bool
+    schema: Any
+    text: str
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes it the same violation before and after a repair."""
+        return self.path, self.rule, self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """All violations. `more`: there are too many to list; `broken`: why the schema itself cannot be used."""
+
+    found: tuple[Finding, ...] = ()
+    more: bool = False
+    broken: str = ""
+
+    @property
+    def identities(self) -> frozenset[tuple[object, ...]]:
+        """The violations without their words."""
+        return frozenset(finding.identity for finding in self.found)
+
+
+class Schema:
+    """A JSON Schema that is never completed from the network: only references into itself are followed."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = dict(raw)
+        resource = DRAFT202012.create_resource(self.raw)
+        # an empty registry: jsonschema's own would fetch what it does not know
+        registry: Registry[Any] = Registry()
+        self._resolver = registry.with_resource(resource.id() or "", resource).resolver_with_root(resource)
+        self._validator = Draft202012Validator(self.raw, registry=registry)
+
+    def validate(self, value: Any) -> Validation:
+        """What the schema has against `value`."""
+        try:
+            Draft202012Validator.check_schema(self.raw)
+            errors = list(islice(self._validator.iter_errors(value), MAX_FOUND + 1))
+        except SchemaError as error:
+            where = field_of(error.absolute_path)
+            return Validation(broken=f"the schema is wrong: {where}: {error.message}" if where else str(error.message))
+        except Unresolvable as error:
+            return Validation(broken=f"the schema refers to {shown(error.ref)}, which is not in it")
+        except RecursionError:
+            return Validation(broken="the schema refers to itself without end")
+        except (re.error, UnknownType, UndefinedTypeCheck, ArithmeticError) as error:
+            return Validation(broken=f"the schema cannot be used: {str(error).splitlines()[0]}")
+        findings = sorted((_finding(error) for error in errors[:MAX_FOUND]), key=lambda one: not one.missing)
+        return Validation(tuple(findings), more=len(errors) > MAX_FOUND)
+
+    def accepts(self, part: Any, value: Any) -> bool:
+        """Whether `part` of this schema has nothing against `value`."""
+        return self.objection(part, value) == ""
+
+    def objection(self, part: Any, value: Any) -> str:
+        """What `part` of this schema has against `value`, '' if nothing."""
+        try:
+            error = next(iter(self._validator.evolve(schema=part).iter_errors(value)), None)
+        except (Unresolvable, RecursionError, re.error, UnknownType, UndefinedTypeCheck, ArithmeticError) as problem:
+            return str(problem).splitlines()[0]
+        return "" if error is None else _words(error)
+
+    def lookup(self, reference: str) -> Any:
+        """What a `$ref` refers to, None where that is not in this schema."""
+        try:
+            return self._resolver.lookup(reference).contents
+        except (Unresolvable, ValueError):
+            return None
+
+
+def _finding(error: Any) -> Finding:
+    path = tuple(error.absolute_path)
+    missing = ""
+    if error.validator == "required":
+        missing = _missing_field(error)
+        path = (*path, missing)
+    words = _words(error)
+    field = field_of(path)
+    return Finding(
+        path=path,
+        keyword=str(error.validator or ""),
+        rule=tuple(error.absolute_schema_path),
+        missing=bool(error.validator == "required"),
+        schema=error.schema,
+        text=f"{field}: {words}" if field else f"the document {words}",
+    )
+
+
+def _missing_field(error: Any) -> str:
+    """jsonschema reports each missing field by itself, but only its message says which."""
+    fields = (name for name in error.validator_value if name not in error.instance)
+    return next((name for name in fields if error.message.startswith(repr(name))), "")
+
+
+def _words(error: Any) -> str:
+    """What is wrong with a value, without its field."""
+    keyword, limit, value = str(error.validator), error.validator_value, error.instance
+    if keyword == "required":
+        properties = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+        return "is missing" + _expected(properties.get(_missing_field(error), {}))
+    if keyword == "type":
+        return f"{shown(value)} is of the wrong type" + _expected(error.schema)
+    if keyword in _SENTENCES:
+        return _SENTENCES[keyword].format(value=shown(value), limit=shown(limit)) + (
+            _expected(error.schema) if keyword in ("pattern", "enum") and "description" in error.schema else ""
+        )
+    if keyword == "enum":
+        return f"{shown(value)} is not one of " + ", ".join(map(shown, limit))
+    if keyword == "additionalProperties":
+        return "has unknown fields: " + ", ".join(_unknown_fields(error))
+    if keyword in ("anyOf", "oneOf"):
+        return _alternatives(error)
+    if error.validator is None:
+        return f"{shown(value)} is not allowed here"
+    return _shorter(str(error.message))
+
+
+_SENTENCES = {
+    "minimum": "{value} is less than the minimum of {limit}",
+    "maximum": "{value} is more than the maximum of {limit}",
+    "exclusiveMinimum": "{value} is not more than {limit}",
+    "exclusiveMaximum": "{value} is not less than {limit}",
+    "multipleOf": "{value} is not a multiple of {limit}",
+    "const": "{value} is not {limit}",
+    "pattern": "{value} does not match {limit}",
+    "minLength": "{value} is shorter than {limit} characters",
+    "maxLength": "{value} is longer than {limit} characters",
+    "minItems": "{value} has fewer than {limit} items",
+    "maxItems": "{value} has more than {limit} items",
+    "minProperties": "{value} has fewer than {limit} fields",
+    "maxProperties": "{value} has more than {limit} fields",
+    "uniqueItems": "{value} has the same item twice",
+    "not": "{value} is what the schema excludes",
+}
+
+
+def _shorter(text: str) -> str:
+    """jsonschema's own words, which may hold the whole document."""
+    return text if len(text) <= 160 else text[:80] + "..." + text[-77:]
+
+
+def _expected(schema: Any) -> str:
+    words = expectation(schema)
+    return f" (expected {words})" if words else ""
+
+
+def _unknown_fields(error: Any) -> Iterator[str]:
+    known = error.schema.get("properties", {})
+    patterns = list(error.schema.get("patternProperties", {}))
+    for name in islice(error.instance, 1000):
+        if name not in known and not any(re.search(pattern, name) for pattern in patterns):
+            yield name
+
+
+def _alternatives(error: Any) -> str:
+    if not error.context:
+        return f"{shown(error.instance)} fits more than one of the alternatives"
+    closest = best_match(error.context)
+    inner = field_of(closest.relative_path)
+    words = _words(closest)
+    return f"{shown(error.instance)} fits none of the alternatives; the closest: " + (
+        f"{inner}: {words}" if inner else words
+    )

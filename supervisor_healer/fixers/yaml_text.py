@@ -1,0 +1,190 @@
+"""YAML edited by position: ruamel.yaml composes the nodes, their marks say where something is to be inserted.
+
+A round trip through its dumper would wrap long lines and indent anew what people have indented otherwise, so a
+document is never dumped. YAML 1.2 is read, as ruamel.yaml does by default: `yes` is text, `010` is ten. What is
+written means the same in YAML 1.1, which many programs read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from supervisor_healer.fixers.documents import (
+    CannotEditError,
+    Edit,
+    Path,
+    Splice,
+    by_container,
+    field_of,
+    rank_of_addition,
+    spliced,
+)
+from supervisor_healer.fixers.texts import (
+    MAX_DEPTH,
+    UnreadableError,
+    line_end,
+    newline_of,
+    placed,
+    separator_like,
+    unreadable,
+)
+from supervisor_healer.fixers.yaml_nodes import BoundedComposer, NodeError, Values
+from supervisor_healer.fixers.yaml_style import block, flow, key_of, quoted
+
+
+class YamlFormat:
+    """One YAML 1.2 document with the standard tags."""
+
+    def read(self, text: str) -> YamlDocument:
+        """`text` as a document."""
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Composer = BoundedComposer
+        try:
+            root = yaml.compose(text)
+            value = None if root is None else Values(yaml).of(root)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            what = f"{error.context}, {error.problem}" if error.context and mark else error.problem or error.context
+            if mark is None:
+                raise UnreadableError(str(what)) from error
+            raise placed(mark.line + 1, mark.column + 1, _one_line(str(what))) from error
+        except YAMLError as error:  # the reader's: a character that YAML does not allow
+            position = getattr(error, "position", 0)
+            raise unreadable(text, position, f"the character {text[position]!a} is not allowed") from error
+        except NodeError as error:
+            raise placed(error.line, error.column, str(error)) from error
+        except RecursionError as error:
+            raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels") from error
+        return YamlDocument(text, value, root)
+
+    def write(self, value: dict[str, Any]) -> str:
+        """A new document in block style."""
+        if not value:
+            return "{}\n"
+        return "\n".join(block(value, "", "  ")) + "\n"
+
+
+FORMAT = YamlFormat()
+
+
+@dataclass(frozen=True, slots=True)
+class YamlDocument:
+    """A YAML text, what it says, and its nodes."""
+
+    text: str
+    value: Any
+    root: Node | None
+
+    def edited(self, edits: Sequence[Edit]) -> str:
+        """The text with all `edits` made and nothing else changed."""
+        splices = [self._replacement(edit) for edit in edits if edit.replaces]
+        splices += [self._addition(path, group) for path, group in by_container(edits).items()]
+        return spliced(self.text, splices)
+
+    def _replacement(self, edit: Edit) -> Splice:
+        key, node = self._find(edit.path)
+        if (isinstance(node, ScalarNode) and node.style in ("|", ">")) or getattr(node, "flow_style", True) is False:
+            raise CannotEditError("a value of several lines cannot be replaced with the formatting kept")
+        if _is_empty(node):
+            end = self._after_colon(key)
+            return Splice(end, end, " " + flow(edit.value))
+        return Splice(node.start_mark.index, node.end_mark.index, flow(edit.value))
+
+    def _addition(self, container: Path, edits: list[Edit]) -> Splice:
+        _, node = self._find(container)
+        if not isinstance(node, MappingNode):
+            raise CannotEditError(f"{field_of(container)} is not a mapping")
+        rank = rank_of_addition(container)
+        if not node.value:
+            members = ", ".join(f"{key_of(edit.path[-1])}: {flow(edit.value)}" for edit in edits)
+            return Splice(node.start_mark.index + 1, node.start_mark.index + 1, members, rank)
+        if node.flow_style:
+            return self._flow_addition(node, edits, rank)
+        return self._block_addition(node, edits, rank)
+
+    def _block_addition(self, node: MappingNode, edits: list[Edit], rank: int) -> Splice:
+        """New lines below the last one of a block mapping, where its keys begin."""
+        indent = " " * node.value[0][0].start_mark.column
+        lines = block({str(edit.path[-1]): edit.value for edit in edits}, indent, self._unit())
+        end, newline = self._end(node), newline_of(self.text)
+        if end and self.text[end - 1] == "\n":  # below a literal text, whose end is the next line's beginning
+            return Splice(end, end, "".join(line + newline for line in lines), rank)
+        end = line_end(self.text, end)
+        return Splice(end, end, "".join(newline + line for line in lines), rank)
+
+    def _flow_addition(self, node: MappingNode, edits: list[Edit], rank: int) -> Splice:
+        """New members behind the last one of a mapping in braces, apart as the others are."""
+        (key, value), end = node.value[-1], self._end_of_member(*node.value[-1])
+        if len(node.value) > 1:
+            between = self.text[self._end_of_member(*node.value[-2]) : key.start_mark.index]
+        else:
+            lead = self.text[node.start_mark.index + 1 : key.start_mark.index]
+            between = "," + (lead if "\n" in lead else " ")
+        if between.strip() != ",":  # with a comment in it
+            between = ", "
+        in_quotes = key.style == '"'
+        tight = in_quotes and self.text[key.end_mark.index : value.start_mark.index] == ":"
+        separator = separator_like(between)[0]
+        text = "".join(
+            f"{separator}{quoted(str(edit.path[-1])) if in_quotes else key_of(edit.path[-1])}"
+            f"{':' if tight else ': '}{flow(edit.value)}"
+            for edit in edits
+        )
+        return Splice(end, end, text, rank)
+
+    def _find(self, path: Path) -> tuple[Node, Node]:
+        """The key and the value at `path`; only what is written there, not what a merge brings in."""
+        key = node = self.root
+        for step in path:
+            found: tuple[Node, Node] | None = None
+            if isinstance(node, MappingNode):
+                found = next((pair for pair in node.value if pair[0].value == step), None)
+            elif isinstance(node, SequenceNode) and isinstance(step, int):
+                found = (node, node.value[step])
+            if found is None:
+                raise CannotEditError(f"{field_of(path)} stands elsewhere (an alias or a merge)")
+            key, node = found
+        if key is None or node is None:
+            raise CannotEditError("the document is empty")
+        return key, node
+
+    def _end(self, node: Node) -> int:
+        """Where what `node` says ends; the mark of a block collection lies at whatever comes next."""
+        if getattr(node, "flow_style", True) or not node.value:
+            return int(node.end_mark.index)
+        if isinstance(node, MappingNode):
+            return self._end_of_member(*node.value[-1])
+        if _is_empty(node.value[-1]):
+            raise CannotEditError("a list that ends with nothing has no certain end")
+        return self._end(node.value[-1])
+
+    def _end_of_member(self, key: Node, value: Node) -> int:
+        return self._after_colon(key) if _is_empty(value) else self._end(value)
+
+    def _after_colon(self, key: Node) -> int:
+        end = int(key.end_mark.index)
+        colon = re.compile(r"[ \t]*:").match(self.text, end)
+        return colon.end() if colon else end
+
+    def _unit(self) -> str:
+        """One step of indentation: that of the first mapping in the outermost one, else two blanks."""
+        if isinstance(self.root, MappingNode):
+            for key, value in self.root.value:
+                if isinstance(value, MappingNode) and not value.flow_style and value.value:
+                    return " " * max(1, int(value.value[0][0].start_mark.column - key.start_mark.column))
+        return "  "
+
+
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and not node.value and node.start_mark.index == node.end_mark.index
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

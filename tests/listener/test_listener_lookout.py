@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dead_mount
 import pytest
 
 from supervisor_healer.core.model import Seen
@@ -290,28 +290,12 @@ def test_mounts_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch, sea: Sea, 
 
 
 DEAD_MOUNT = """
-import ctypes, json, os, signal, sys, threading, time
+import json, os, sys, threading, time
+import dead_mount
 from supervisor_healer.listener.lookout import Lookout
 
-NEWNS, PRIVATE, REC = 0x20000, 1 << 18, 0x4000
 folder = sys.argv[1]
-libc = ctypes.CDLL(None, use_errno=True)
-
-def call(name, *args):
-    if getattr(libc, name)(*args):
-        print("skip", name, os.strerror(ctypes.get_errno()))
-        sys.exit()
-
-signal.alarm(60)  # whatever happens: with this process go its descriptor, its mount and the folder's last user
-call("unshare", NEWNS)
-call("mount", b"none", b"/", None, REC | PRIVATE, None)
-try:
-    fuse = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
-except OSError as error:
-    print("skip", error)
-    sys.exit()
-options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()
-call("mount", b"nobody", os.fsencode(folder + "/dead"), b"fuse", 0, options)
+fuse = dead_mount.mount(folder + "/dead")
 for link in ("alive/link", "alive/folder/link"):
     os.symlink(folder + "/dead/sub", f"{folder}/{link}")
 
@@ -333,26 +317,18 @@ while lookout.hung and time.monotonic() < deadline:
     time.sleep(0.01)
 answers.append(lookout.hung)
 answers.append({path: one.problem for path, one in lookout.look(["dead/a", "alive/x"]).items()})
-libc.umount2(os.fsencode(folder + "/dead"), 2)
 print(json.dumps(answers))
 """
 
 
 def test_a_mount_that_nobody_answers_for(tmp_path: Path) -> None:
     """A real one: FUSE without its other end, in a mount namespace that ends with the process."""
-    if sys.platform != "linux" or os.geteuid() or not os.path.exists("/dev/fuse"):
-        pytest.skip("needs root, Linux and FUSE")
     (tmp_path / "dead").mkdir()
     (tmp_path / "alive/folder").mkdir(parents=True)
     for name in ("x", "y", "folder/z"):
         (tmp_path / "alive" / name).touch()
         os.utime(tmp_path / "alive" / name, (7, 7))
-    command = [sys.executable, "-c", DEAD_MOUNT, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    if done.stdout.startswith("skip"):
-        pytest.skip(done.stdout)
-    assert done.stdout, done.stderr
-    *looks, prints, hung, after, back = json.loads(done.stdout)
+    *looks, prints, hung, after, back = json.loads(dead_mount.run(DEAD_MOUNT, str(tmp_path)))
     for look in looks:
         assert look["alive/x"] == look["alive/y"] == [7.0, ""]
         for path in ("dead/a", "dead/sub/b", "dead/*", "alive/link/x", "alive/link/y", "alive/*/z"):

@@ -59,10 +59,10 @@ def unreachable(command: str) -> int:
 def _fault(command: str, fault: xmlrpc.client.Fault, complain: Out) -> int:
     if fault.faultCode == statuses.UNKNOWN_METHOD:
         complain(
-            "ERROR: this supervisord has no `healer` namespace; its configuration lacks the section\n"
+            "ERROR: this supervisord has no `healer` namespace, or that of an older version. It needs the section\n"
             "  [rpcinterface:healer]\n"
             "  supervisor.rpcinterface_factory = supervisor_healer.supervisord:make_healer_rpcinterface\n"
-            "(restart supervisord after adding it; with supervisor_healer installed beside it)"
+            "(restart supervisord after adding it, and after an upgrade; with supervisor_healer installed beside it)"
         )
         return unreachable(command)
     complain(f"ERROR: {fault.faultString}")

@@ -66,19 +66,24 @@ def _section(report: Mapping[str, Any], section: str) -> Iterator[str]:
     for entry in _list(report, section):
         if not isinstance(entry, dict):
             continue
-        by = f" (by {_text(entry, 'by')})" if _text(entry, "by") else ""
-        blockers = ", ".join(map(str, _list(entry, "blocked_by")))
-        message = _text(entry, "message")
-        if blockers and not message.startswith(("by ", "blocked by ")):
-            message = f"by {blockers}: {message}" if message else f"by {blockers}"
         mark = "!" if entry.get("critical") is True else " "
-        yield f"{mark} {_text(entry, 'subject') or 'healer'}: {message}{by}"
+        yield f"{mark} {_sentence(entry)}"
         if _text(entry, "action"):
             yield f"    -> {_text(entry, 'action')}"
     left_out = report.get("left_out")
     count = _number(left_out, section) if isinstance(left_out, dict) else 0.0
     if count > 0:
         yield f"  ... and {count:.0f} more, left out of the report"
+
+
+def _sentence(entry: Mapping[str, Any]) -> str:
+    """The message, with what it does not say itself: whom it is about, who blocks it, and who tells it."""
+    subject, message = _text(entry, "subject") or "healer", _text(entry, "message")
+    text = message if subject in message else f"{subject}: {message}"
+    blockers = [blocker for blocker in map(str, _list(entry, "blocked_by")) if blocker not in message]
+    if blockers:
+        text += f" (blocked by {', '.join(blockers)})"
+    return f"{text} (by {_text(entry, 'by')})" if _text(entry, "by") else text
 
 
 def _stats(stats: Mapping[str, Any]) -> str:

@@ -96,7 +96,10 @@ REPORT: dict[str, Any] = {
         entry("c.json", "cannot be parsed: line 3, column 4", critical=True, action="edit it, then heal all"),
         entry("gate", "no", by="gate_doctor"),
     ],
-    "blocked": [entry("wb", "b.jsonl 41h old", blocked_by=["wa", "x.csv"]), entry("wc", "by wa: c", blocked_by=["wa"])],
+    "blocked": [
+        entry("wb", "b.jsonl 41h old", blocked_by=["wa", "x.csv"]),
+        entry("wc", "wc is blocked: by wa", blocked_by=["wa"]),
+    ],
     "warnings": [entry("", "the clock was stepped")],
     "left_out": {"healed": 0, "failed": 2, "blocked": 0, "warnings": 12},
     "stats": {
@@ -119,13 +122,13 @@ def test_a_report_tells_first_what_needs_a_person() -> None:
         "  gate: no (by gate_doctor)",
         "  ... and 2 more, left out of the report",
         "blocked:",
-        "  wb: by wa, x.csv: b.jsonl 41h old",
-        "  wc: by wa: c",
+        "  wb: b.jsonl 41h old (blocked by wa, x.csv)",
+        "  wc is blocked: by wa",
         "warnings:",
         "  healer: the clock was stepped",
         "  ... and 12 more, left out of the report",
         f"healed, since {rendering.moment(NOW - 180)}:",
-        "  wa: Restarted wa worker",
+        "  Restarted wa worker",
         "checked: 4 processes, 9 files, 1 config, 12 dependencies; done: 1 worker restarted, 0 files repaired,"
         " 2 configs fixed",
         "history, the last 10:",

@@ -166,10 +166,13 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
 _QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 _SCHEMA = json.loads(schema.text())
 _KNOWN = {key for part in (_SCHEMA, *_SCHEMA["$defs"].values()) for key in part.get("properties", {})}
-_KEYS = st.sampled_from([*sorted(_KNOWN), "wa", "wb", "a.jsonl", "*.jsonl", "%(process_name)s", "all"])
+_OF_SCHEMAS = ("type", "required", "properties", "default", "$ref", "allOf")
+_NAMES = ("wa", "wb", "a.jsonl", "c.json", "c.toml", "*.jsonl", "%(process_name)s", "all")
+_KEYS = st.sampled_from([*sorted(_KNOWN), *_NAMES, *_OF_SCHEMAS])
 _LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), _KEYS,
     st.sampled_from(["5m", "0s", "-1s", "any", "heal", "job", "../..", "~", "[", "x\ny", "\0"]),
+    st.sampled_from(["empty", "0644", "u:g", "HUP", "values", "toml", "a.b:c", "sh -c '", "#", "s.json", "object"]),
 )  # fmt: skip
 _TREES = st.recursive(
     _LEAVES,
@@ -193,7 +196,7 @@ def test_never_a_traceback_whatever_the_bytes(tmp_path: Path, data: bytes) -> No
         {},
         optional={
             "version": st.just(1),
-            **dict.fromkeys(("workers", "files", "consumers", "configs"), _WORKERS),
+            **dict.fromkeys(("workers", "files", "consumers", "configs", "component_healers"), _WORKERS),
             **dict.fromkeys(("defaults", "include"), _TREES),
             "root": _LEAVES,
         },

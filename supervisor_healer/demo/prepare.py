@@ -12,6 +12,18 @@ from supervisor_healer.demo.feature_builder import SYMBOLS
 from supervisor_healer.demo.files import write_json
 from supervisor_healer.errors import HealerError
 
+# As a person keeps it: fields that nobody here knows, an order, and a layout. A repair has to leave them alone.
+POLICIES = """\
+{
+    "version": 12,
+    "long_ofi_requirement": 0.65,
+    "short_ofi_requirement": 0.6,
+    "symbols": ["BTCUSDT", "ETHUSDT", "SOLUSDT"],
+    "note":    "0.65 since the October review; ask the desk before you change it"
+}
+"""
+POLICIES_MODE = 0o640
+
 FOLDERS = ("feature_store", "logs", "configs", "console", "hang")
 
 
@@ -25,10 +37,15 @@ def prepare(folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     now = time.time()
     write_json(folder / "logs" / "positions_futures.json", {"ts": now, "positions": dict.fromkeys(SYMBOLS, 0.0)})
-    write_json(
-        folder / "feature_store" / "signal_weights_gate.json", {"ts": now, "weights": dict.fromkeys(SYMBOLS, 1.0)}
-    )
-    write_json(folder / "configs" / "signal_policies.json", {"long_ofi_requirement": 0.5, "short_ofi_requirement": 0.5})
+    write_json(folder / "feature_store" / "signal_weights_gate.json", weights(now))
+    policies = folder / "configs" / "signal_policies.json"
+    policies.write_text(POLICIES, encoding="utf-8")
+    policies.chmod(POLICIES_MODE)
+
+
+def weights(ts: float) -> dict[str, object]:
+    """What the signal_weight_learner of this world has learned by `ts`: nothing yet."""
+    return {"ts": ts, "weights": dict.fromkeys(SYMBOLS, 1.0)}
 
 
 def main() -> int:

@@ -12,8 +12,8 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 Step = Callable[[], None]
@@ -57,3 +57,14 @@ def run(
                 step()
     print(f"{name}: stopped", flush=True)
     return 0
+
+
+@contextmanager
+def hangups() -> Iterator[threading.Event]:
+    """An event that each SIGHUP sets, for a worker that reads its configuration again when it is told to."""
+    event = threading.Event()
+    before = signal.signal(signal.SIGHUP, lambda _number, _frame: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGHUP, before)

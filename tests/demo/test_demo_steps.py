@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -104,41 +105,100 @@ def test_predict_weighs_the_recent_more() -> None:
     assert ensemble_predictor.predict(window)["A"] == {"direction": "long", "confidence": 0.425}
 
 
+PREDICTIONS = {
+    "A": {"direction": "long", "confidence": 0.7},
+    "B": {"direction": "short", "confidence": 0.9},
+    "C": {"direction": "flat", "confidence": 0.9},
+    "D": {"direction": "long", "confidence": 0.55},
+    "E": {"direction": "short", "confidence": 0.6},
+}
+
+
+def pending(folder: Path) -> dict[str, Any]:
+    value = read_json(folder / "feature_store" / "pending_signals.json")
+    assert value is not None
+    return value
+
+
+def set_policies(folder: Path, **values: object) -> None:
+    write_json(folder / "configs" / "signal_policies.json", values)
+
+
 def test_signal_resolver_replaces_its_file_when_a_prediction_has_come(folder: Path, started: Started) -> None:
-    predictions, pending = (
-        folder / "logs" / "ensemble_predictions.jsonl",
-        folder / "feature_store" / "pending_signals.json",
-    )
+    path = folder / "feature_store" / "pending_signals.json"
     step = started(signal_resolver)
     step()
-    assert not pending.exists()
-    append_line(
-        predictions,
-        {
-            "ts": 1.0,
-            "predictions": {
-                "A": {"direction": "long", "confidence": 0.2},
-                "B": {"direction": "short", "confidence": 0.7},
-                "C": {"direction": "flat", "confidence": 0.9},
-                "D": {"direction": "long", "confidence": 0.09},
-            },
-        },
-    )
+    assert not path.exists()
+    append_line(folder / "logs" / "ensemble_predictions.jsonl", {"ts": 1.0, "predictions": PREDICTIONS})
     step()
-    value = read_json(pending)
-    assert value is not None
-    assert [entry["symbol"] for entry in value["pending"]] == ["B", "A"]
-    before = pending.stat().st_mtime_ns
+    assert [entry["symbol"] for entry in pending(folder)["pending"]] == ["B", "A", "E"]
+    assert pending(folder)["policies"] == {"long_ofi_requirement": 0.65, "short_ofi_requirement": 0.6}
+    before = path.stat().st_mtime_ns
     step()
-    assert pending.stat().st_mtime_ns == before
+    assert path.stat().st_mtime_ns == before
+
+
+def test_signal_resolver_reads_its_policies_again_on_sighup_only(
+    folder: Path, started: Started, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictions = folder / "logs" / "ensemble_predictions.jsonl"
+    step = started(signal_resolver)
+    set_policies(folder, long_ofi_requirement=0.5, short_ofi_requirement=0.95, unknown="kept out of it")
+    append_line(predictions, {"ts": 1.0, "predictions": PREDICTIONS})
+    step()
+    assert pending(folder)["policies"]["long_ofi_requirement"] == 0.65
+    signal.raise_signal(signal.SIGHUP)
+    append_line(predictions, {"ts": 2.0, "predictions": PREDICTIONS})
+    step()
+    assert [entry["symbol"] for entry in pending(folder)["pending"]] == ["A", "D"]
+    assert pending(folder)["policies"] == {"long_ofi_requirement": 0.5, "short_ofi_requirement": 0.95}
+    assert "SIGHUP, policies: long_ofi_requirement 0.5, short_ofi_requirement 0.95" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "is not there, or is no JSON object"),
+        ("{", "is not there, or is no JSON object"),
+        ('{"short_ofi_requirement": 0.5}', "has no usable long_ofi_requirement"),
+        ('{"long_ofi_requirement": true, "short_ofi_requirement": 0.5}', "has no usable long_ofi_requirement"),
+        ('{"long_ofi_requirement": 0.5, "short_ofi_requirement": 1.5}', "has no usable short_ofi_requirement"),
+    ],
+)
+def test_signal_resolver_takes_no_policies_that_it_cannot_use(
+    folder: Path, started: Started, capsys: pytest.CaptureFixture[str], content: str | None, problem: str
+) -> None:
+    path = folder / "configs" / "signal_policies.json"
+    step = started(signal_resolver)
+    path.unlink()
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    signal.raise_signal(signal.SIGHUP)
+    append_line(folder / "logs" / "ensemble_predictions.jsonl", {"ts": 1.0, "predictions": PREDICTIONS})
+    step()
+    assert pending(folder)["policies"] == {"long_ofi_requirement": 0.65, "short_ofi_requirement": 0.6}
+    assert f"SIGHUP, but the old policies stay: {path} {problem}" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=f"signal_resolver: cannot start: .*{problem}"):
+        started(signal_resolver)
+
+
+def test_a_worker_that_has_ended_leaves_the_handler_of_sighup_as_it_was(folder: Path) -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    with signal_resolver.start(folder):
+        assert signal.getsignal(signal.SIGHUP) != before
+    assert signal.getsignal(signal.SIGHUP) == before
 
 
 def test_prepare_begins_anew(folder: Path) -> None:
     (folder / "hang" / "signal_resolver").touch()
     prepare(folder)
     assert not (folder / "hang" / "signal_resolver").exists()
-    policies = read_json(folder / "configs" / "signal_policies.json")
-    assert policies == {"long_ofi_requirement": 0.5, "short_ofi_requirement": 0.5}
+    policies = folder / "configs" / "signal_policies.json"
+    content = read_json(policies)
+    assert content is not None
+    assert (content["long_ofi_requirement"], content["short_ofi_requirement"]) == (0.65, 0.6)
+    assert content.keys() - {"long_ofi_requirement", "short_ofi_requirement"}  # what a repair has to leave alone
+    assert policies.stat().st_mode & 0o777 == 0o640
     assert read_json(folder / "logs" / "positions_futures.json") is not None
     assert read_json(folder / "feature_store" / "signal_weights_gate.json") is not None
 

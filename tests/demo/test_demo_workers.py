@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from supervisor_healer.demo import checkout
+from supervisor_healer.demo.files import read_json, write_json
 from supervisor_healer.demo.prepare import prepare
 
 NAMES = ("feature_builder", "predictive_engine", "ensemble_predictor", "signal_resolver")
@@ -123,6 +124,28 @@ def test_every_worker_ends_cleanly_on_sigterm(pipeline: Pipeline) -> None:
         process.terminate()
         assert process.wait(timeout=10) == 0, name
         assert f"{name}: stopped" in (pipeline.folder / "console" / f"{name}.log").read_text(encoding="utf-8")
+
+
+def test_signal_resolver_takes_new_policies_on_sighup_and_goes_on(pipeline: Pipeline) -> None:
+    process = pipeline.processes["signal_resolver"]
+    pending = pipeline.folder / "feature_store" / "pending_signals.json"
+    policies = {"long_ofi_requirement": 0.25, "short_ofi_requirement": 0.75}
+    write_json(pipeline.folder / "configs" / "signal_policies.json", policies)
+    process.send_signal(signal.SIGHUP)
+    until("new policies", lambda: (read_json(pending) or {}).get("policies") == policies)
+    assert (read_json(pending) or {})["pid"] == process.pid
+
+
+def test_signal_resolver_does_not_start_without_policies_and_says_why(pipeline: Pipeline) -> None:
+    name = "signal_resolver"
+    pipeline.processes[name].terminate()
+    pipeline.processes[name].wait(timeout=10)
+    (pipeline.folder / "configs" / "signal_policies.json").unlink()
+    pipeline.start(name)
+    assert pipeline.processes[name].wait(timeout=10) == 1
+    said = (pipeline.folder / "console" / f"{name}.log").read_text(encoding="utf-8")
+    assert "cannot start:" in said.splitlines()[-1]
+    assert "Traceback" not in said
 
 
 def test_a_frozen_worker_that_is_told_to_stop_ends_without_another_write(pipeline: Pipeline) -> None:

@@ -188,6 +188,10 @@ class Engine:
         self._dependencies.adopt()
         self._desk.forget_leavers()
 
+    def begin_round(self, cause: str) -> None:
+        """Have a round made as soon as may be: another architecture may want other things mended."""
+        self._round.ask(cause, mends=True)
+
     def restore(
         self,
         memories: Mapping[str, Mapping[str, Mapping[str, Any]]],

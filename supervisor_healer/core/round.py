@@ -74,7 +74,7 @@ class Round:
         self._cause = causes[0]
         self._mends = due or any(self._asked.values())
         self._by_person = any(cause.startswith("heal") for cause in causes)
-        self._consults = self.has_components and (due or not {"start", ALL}.isdisjoint(causes))
+        self._consults = self.has_components and (due or not {"start", "reload", ALL}.isdisjoint(causes))
         self._asked = {}
         if self._mends:
             self._next_at = now.mono + self.cycle

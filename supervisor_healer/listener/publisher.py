@@ -46,13 +46,14 @@ class Publisher:
         self._consumers: dict[str, None] = {}
         self._files: dict[str, None] = {}
         self._report: dict[str, Any] = {}
+        self._latest: dict[str, Any] = {}
         self._full = True
 
     def begin_anew(self, history: Iterable[WireNote]) -> None:
         """Send everything again: a first publication, another architecture, or a supervisord that forgot."""
         self._sent, self._shown, self._ages = {}, {}, {}
         self._changed, self._refresh = {}, {}
-        self._history = list(history)
+        self._history, self._report = list(history), self._latest
         self._full = True
         self._unsent = dict.fromkeys(self._progress)
 
@@ -63,7 +64,7 @@ class Publisher:
 
     def report(self, report: dict[str, Any]) -> None:
         """A new report, as it is published."""
-        self._report = report
+        self._report = self._latest = report
 
     def note(self, notes: Iterable[WireNote]) -> None:
         """New lines of history."""

@@ -129,6 +129,7 @@ class Watch:
         self._publisher.mode = architecture.mode.value
         self._hands.adopt(architecture)
         self._expand(self._addresses)
+        self.engine.begin_round("reload")
         self._publisher.begin_anew(self._journal.history("", HISTORY_KEPT))
 
     def complain(self, problems: Sequence[str], now: Now) -> None:

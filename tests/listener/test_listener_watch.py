@@ -11,6 +11,8 @@ from fakes.processes import Program
 from fakes.supervisor import FakeSupervisor
 
 from supervisor_healer.core.model import Architecture, FileSpec, InputSpec, Mode, Now, WorkerSpec
+from supervisor_healer.listener.errands import Errands
+from supervisor_healer.listener.hands import Hands
 from supervisor_healer.listener.journal import Journal
 from supervisor_healer.listener.publisher import WORKERS_A_PIECE, Publisher
 from supervisor_healer.listener.watch import Watch
@@ -62,7 +64,14 @@ class Site:
         self.lines: list[str] = []
         self.journal = Journal.open(self.architecture.state)
         self.publisher = Publisher(self.fake.wall, "architecture.yaml")
-        self.watch = Watch(self.architecture, self.fake, self.journal, self.publisher, self.lines.append)  # type: ignore[arg-type]
+        self.watch = Watch(  # type: ignore[arg-type]
+            self.architecture,
+            self.fake,
+            self.journal,
+            self.publisher,
+            Hands(self.architecture, Errands(), self.lines.append),
+            self.lines.append,
+        )
 
     def write(self) -> None:
         for name, path in (("wa", "a"), ("wb", "b")):

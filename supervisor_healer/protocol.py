@@ -45,6 +45,8 @@ class WireFile(TypedDict):
     grace: float
     producer: str  # a worker's name, several joined by ", ", or '' for outside
     note: str  # what a judgement adds: `work pending for ...`, `not required`, why it cannot be read
+    critical: bool
+    config: bool  # it stands under `configs`
 
 
 class WireHeal(TypedDict):

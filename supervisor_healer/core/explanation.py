@@ -223,7 +223,10 @@ def file_verdict(ward: Ward, path: str, freshness: Freshness, note: str) -> File
     producer = ", ".join(ward.pipeline.producers[path])
     made = "only the healer has written it, which is no progress" if track.placeholder else ""
     note = ", ".join(filter(None, (note, made, track.problem, track.ground)))
-    return FileVerdict(path, freshness, track.aged_from, track.spec.max_age, track.spec.grace, producer, note)
+    spec, config = track.spec, path in ward.pipeline.configs
+    return FileVerdict(
+        path, freshness, track.aged_from, spec.max_age, spec.grace, producer, note, spec.critical, config
+    )
 
 
 def _chain(ward: Ward, name: str, roots: tuple[str, ...]) -> str:

@@ -499,7 +499,10 @@ Decision = Stop | Start | Signal | Create | Repair | Restore | Consult | Remembe
 
 @dataclass(frozen=True, slots=True)
 class FileVerdict:
-    """A file as one worker sees it. `aged_from` is the mono moment from which its age counts, None if unknown."""
+    """A file as one worker sees it. `aged_from` is the mono moment from which its age counts, None if unknown.
+
+    `critical` as it was declared; `config`: it stands under `configs`.
+    """
 
     path: str
     freshness: Freshness
@@ -508,6 +511,8 @@ class FileVerdict:
     grace: float
     producer: str
     note: str = ""
+    critical: bool = False
+    config: bool = False
 
 
 @dataclass(frozen=True, slots=True)

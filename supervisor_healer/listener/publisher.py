@@ -318,4 +318,6 @@ def _wire_file(one: FileVerdict) -> WireFile:
         "grace": one.grace if one.max_age is not None else 0.0,
         "producer": one.producer,
         "note": clean_but_tokens(one.note),
+        "critical": one.critical,
+        "config": one.config,
     }

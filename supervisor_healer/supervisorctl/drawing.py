@@ -87,7 +87,8 @@ def _file_row(graph: Graph, key: Key, roots: frozenset[Key], arrow: str) -> _Row
     remark = f"to {named((one.name for one in readers), len(readers))}" if readers else ""
     if node.state not in ("fresh", "late") and node.reason:
         remark = "; ".join(filter(None, (remark, node.reason)))
-    return _Row(" ", arrow + node.name, node.state, age_text(node), _marked(key, roots, remark))
+    mark = "!" if node.critical else " "
+    return _Row(mark, arrow + node.name, node.state, age_text(node), _marked(key, roots, remark))
 
 
 def _marked(key: Key, roots: frozenset[Key], remark: str) -> str:

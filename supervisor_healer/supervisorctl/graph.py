@@ -139,11 +139,12 @@ def _reader(kind: str, one: Struct, now: float) -> Node:
 
 
 def _file(one: Struct) -> Node:
-    kind = FILE if one["max_age"] else CONFIG
+    kind = CONFIG if one["config"] else FILE
     known = one["freshness"] not in ("missing", "unknown")
     age = float(one["age"]) if known else -1.0
     note = str(one.get("note", ""))
-    return Node(kind, str(one["path"]), str(one["freshness"]), age, reason=note, max_age=float(one["max_age"]))
+    path, freshness, critical = str(one["path"]), str(one["freshness"]), bool(one["critical"])
+    return Node(kind, path, freshness, age, critical, reason=note, max_age=float(one["max_age"]))
 
 
 def _known(nodes: dict[Key, Node], struct: Struct) -> Key:

@@ -10,7 +10,7 @@ from supervisor_healer.protocol import DONE, NO_HEALER, USAGE
 from supervisor_healer.supervisorctl import diagrams, drawing, rendering, stages
 from supervisor_healer.supervisorctl import graph as graphs
 from supervisor_healer.supervisorctl import report as reports
-from supervisor_healer.supervisorctl.asking import Out, Struct, as_json, request_one
+from supervisor_healer.supervisorctl.asking import Out, as_json, request_one
 from supervisor_healer.supervisorctl.statuses import UNKNOWN, WORST_FIRST, worst
 
 
@@ -86,15 +86,4 @@ def _graph(server: Any) -> graphs.Graph:
 
 
 def _walk(server: Any) -> list[stages.Stage]:
-    return stages.walk(_graph(server), _critical(server.healer.getReport()))
-
-
-def _critical(latest: Struct) -> set[str]:
-    """Paths that the report calls critical: a file without a reader has nobody else to say so."""
-    found: set[str] = set()
-    for section in ("failed", "blocked", "warnings"):
-        entries = latest.get(section)
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and entry.get("critical") is True:
-                found.add(str(entry.get("subject", "")))
-    return found
+    return stages.walk(_graph(server))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,21 +44,17 @@ class Stage:
         return "ok" if self.state in _OK else self.state.upper() if self.state in _LOUD else self.state
 
 
-def walk(graph: Graph, critical: Iterable[str]) -> list[Stage]:
-    """Every stage: files from outside, workers, consumers, then configs and files that nobody reads.
-
-    `critical` are the paths of files known to be critical besides those that a critical worker or consumer reads.
-    """
-    marked = set(critical)
+def walk(graph: Graph) -> list[Stage]:
+    """Every stage: files from outside, workers, consumers, then configs and files that nobody reads."""
     outside = [key for key, node in graph.nodes.items() if node.is_file and not graph.upstream[key]]
     first = [key for key in outside if graph.nodes[key].kind == FILE and graph.downstream[key]]
     last = [key for key in outside if key not in set(first)]
     of_kind = {kind: [key for key in graph.nodes if key.kind == kind] for kind in (WORKER, CONSUMER)}
     return [
-        *(_file(graph, key, marked) for key in first),
+        *(of_file(graph, key) for key in first),
         *(_worker(graph, key) for key in of_kind[WORKER]),
         *(_consumer(graph.nodes[key]) for key in of_kind[CONSUMER]),
-        *(_file(graph, key, marked) for key in last),
+        *(of_file(graph, key) for key in last),
     ]
 
 
@@ -108,10 +104,11 @@ def _stage(node: Node, text: str) -> Stage:
     return Stage(node.kind, node.name, node.state, node.critical, weight, text)
 
 
-def _file(graph: Graph, key: Key, marked: set[str]) -> Stage:
+def of_file(graph: Graph, key: Key) -> Stage:
+    """A file or config by itself: it is critical if it says so, or if it has a critical reader."""
     node = graph.nodes[key]
     readers = graph.downstream[key]
-    critical = node.name in marked or any(graph.nodes[reader].critical for reader in readers)
+    critical = node.critical or any(graph.nodes[reader].critical for reader in readers)
     age = "" if node.age < 0 or not node.max_age else f"{age_text(node)} old (max {words.duration(node.max_age)})"
     read_by = f"read by {named((reader.name for reader in readers), len(readers))}" if readers else "read by nobody"
     text = ", ".join(filter(None, (age, node.reason, "from outside" if node.kind == FILE else node.kind, read_by)))

@@ -78,8 +78,8 @@ class HealerNamespaceRPCInterface:
     def getAllFileHealth(self) -> list[dict[str, Any]]:
         """Return every file that the healer watches, once; without a running healer its freshness is `unknown`
 
-        @return array result  An array of structs with path, freshness, age, max_age, grace, producer, note, readers
-                              (names of workers and consumers), by path
+        @return array result  An array of structs with path, freshness, age, max_age, grace, producer, critical,
+                              config, note, readers (names of workers and consumers), by path
         """
         return structs.files(self._state.published, self._state.attendance)
 

@@ -182,6 +182,8 @@ def _file(file: WireFile, aged_mono: float, now: float, *, current: bool) -> dic
         "max_age": file["max_age"],
         "grace": file["grace"],
         "producer": rendered(file["producer"], now),
+        "critical": file["critical"],
+        "config": file["config"],
     }
 
 

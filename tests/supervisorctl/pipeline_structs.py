@@ -15,7 +15,7 @@ def file(
 ) -> Struct:
     return {
         "path": path, "freshness": freshness, "age": age, "max_age": max_age, "grace": max_age / 2,
-        "producer": producer, "note": "", "readers": [], **more,
+        "producer": producer, "critical": False, "config": not max_age, "note": "", "readers": [], **more,
     }  # fmt: skip
 
 

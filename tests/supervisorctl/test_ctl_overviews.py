@@ -11,9 +11,9 @@ from supervisor_healer.supervisorctl import graph, rendering, report, stages
 
 
 def walk(
-    workers: list[Any] = WORKERS, consumers: list[Any] = CONSUMERS, files: list[Any] = FILES, critical: str = ""
+    workers: list[Any] = WORKERS, consumers: list[Any] = CONSUMERS, files: list[Any] = FILES
 ) -> list[stages.Stage]:
-    return stages.walk(graph.build(workers, consumers, files, NOW), critical.split())
+    return stages.walk(graph.build(workers, consumers, files, NOW))
 
 
 def test_the_stages_are_in_the_order_of_the_data_flow() -> None:
@@ -35,30 +35,33 @@ def test_the_stages_are_in_the_order_of_the_data_flow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "consumers", "files", "critical", "status"),
+    ("workers", "consumers", "files", "status"),
     [
-        ([], [], [], "", 3),
-        ([worker("wa")], [], [], "", 0),
-        ([worker("wa", "idle")], [consumer("gate")], [CONFIG], "", 0),
-        ([worker("wa", "late")], [], [], "", 1),
-        ([worker("wa", "unknown")], [], [], "", 3),
-        ([worker("wa", "unknown"), worker("wb", "late")], [], [], "", 1),
-        ([worker("wa")], [consumer("gate", "blocked")], [], "", 1),
-        ([worker("wa")], [consumer("gate", "blocked", critical=True)], [], "", 2),
-        ([worker("wa")], [], [ALONE], "", 1),
-        ([worker("wa")], [], [ALONE], "alone.json", 2),
-        ([worker("wa")], [], [file("c.json", "unknown", max_age=0.0)], "c.json", 2),
-        ([worker("wa")], [], [file("x", "late")], "x", 1),
-        ([worker("wa", inputs=(file("x", "stale"),))], [], [], "", 1),
-        ([worker("wa", inputs=(file("x", "stale"),), critical=True)], [], [], "", 2),
-        ([], [consumer("gate", inputs=(file("x", "missing"),), critical=True)], [], "", 2),
-        ([worker("wa", outputs=(file("x", "stale"),), critical=True)], [], [], "x", 0),  # its worker answers for it
+        ([], [], [], 3),
+        ([worker("wa")], [], [], 0),
+        ([worker("wa", "idle")], [consumer("gate")], [CONFIG], 0),
+        ([worker("wa", "late")], [], [], 1),
+        ([worker("wa", "unknown")], [], [], 3),
+        ([worker("wa", "unknown"), worker("wb", "late")], [], [], 1),
+        ([worker("wa")], [consumer("gate", "blocked")], [], 1),
+        ([worker("wa")], [consumer("gate", "blocked", critical=True)], [], 2),
+        ([worker("wa")], [], [ALONE], 1),
+        ([worker("wa")], [], [{**ALONE, "critical": True}], 2),
+        ([worker("wa")], [], [file("c.json", "unknown", max_age=0.0, critical=True)], 2),
+        ([worker("wa")], [], [file("x", "late", critical=True)], 1),
+        ([worker("wa", inputs=(file("x", "stale"),))], [], [], 1),
+        ([worker("wa", inputs=(file("x", "stale"),), critical=True)], [], [], 2),
+        ([], [consumer("gate", inputs=(file("x", "missing"),), critical=True)], [], 2),
+        (
+            [worker("wa", outputs=(file("x", "stale", critical=True),), critical=True)],
+            [],
+            [],
+            0,
+        ),  # its worker answers for it
     ],
 )
-def test_the_status_of_a_walk(
-    workers: list[Any], consumers: list[Any], files: list[Any], critical: str, status: int
-) -> None:
-    assert stages.status(walk(workers, consumers, files, critical)) == status
+def test_the_status_of_a_walk(workers: list[Any], consumers: list[Any], files: list[Any], status: int) -> None:
+    assert stages.status(walk(workers, consumers, files)) == status
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def publish(supervisord: Supervisord, **changes: Any) -> None:
     a, b, config = (
         file("a.jsonl", age=20, producer="wa"),
         file("b.jsonl", "stale", 900, "wb"),
-        file("c.json", max_age=0.0),
+        file("c.json", max_age=0.0, config=True),
     )
     old = f"b.jsonl {words.ago(time.monotonic() - 900)} old"
     news = {
@@ -140,10 +140,9 @@ def test_verify_of_a_pipeline_that_works(supervisord: Supervisord) -> None:
 
 
 @pytest.mark.parametrize("critical", [False, True])
-def test_a_file_that_nobody_reads_is_as_critical_as_the_report_says(supervisord: Supervisord, critical: bool) -> None:
-    warnings = [{**report()["warnings"][0], "critical": critical}]
-    missing = [file("alone.json", "missing", 0, note="no such file")]
-    well(supervisord, files=missing, report=report(warnings=warnings))
+def test_a_file_that_nobody_reads_is_as_critical_as_it_says(supervisord: Supervisord, critical: bool) -> None:
+    missing = [file("alone.json", "missing", 0, note="no such file", critical=critical)]
+    well(supervisord, files=missing)
     assert verified(supervisord)[0] == (2 if critical else 1)
 
 

@@ -340,6 +340,8 @@ def file(path: str, freshness: str = "fresh", age: float = 1.0, producer: str = 
         "grace": 150.0,
         "producer": producer,
         "note": "",
+        "critical": False,
+        "config": False,
         **changes,
     }
 

@@ -38,7 +38,10 @@ def test_a_consumer_is_a_struct(supervisord: Supervisord) -> None:
     assert seen == {
         "name": "gate", "state": "blocked", "since": 1700000000.5, "reason": "by wa: wa.jsonl 41h old",
         "critical": True, "blocked_by": ["wa"],
-        "inputs": [{"path": "wa.jsonl", "freshness": "stale", "max_age": 300.0, "grace": 150.0, "producer": "wa"}],
+        "inputs": [{
+            "path": "wa.jsonl", "freshness": "stale", "max_age": 300.0, "grace": 150.0, "producer": "wa",
+            "critical": False, "config": False,
+        }],
     }  # fmt: skip
     assert (board["name"], board["state"], board["inputs"]) == ("board", "healthy", [])
 
@@ -49,22 +52,24 @@ def test_every_file_once_with_its_readers(supervisord: Supervisord) -> None:
             worker("wb", inputs=[file("out.jsonl", "fresh", 3, "wa", note="not required"), file("in.csv")]),
             worker("wa", inputs=[file("in.csv")], outputs=[file("out.jsonl", "late", 3, note="work pending for 2s")]),
         ],
-        consumers=[consumer("gate", inputs=[file("out.jsonl", "fresh", 3, "wa"), file("c.json", max_age=0.0)])],
-        files=[file("alone.json", "missing", 0, note="no such file")],
+        consumers=[
+            consumer("gate", inputs=[file("out.jsonl", "fresh", 3, "wa"), file("c.json", max_age=0.0, config=True)])
+        ],
+        files=[file("alone.json", "missing", 0, note="no such file", critical=True)],
     )
     seen = {one.pop("path"): one for one in supervisord.rpc.healer.getAllFileHealth()}
     assert list(seen) == ["alone.json", "c.json", "in.csv", "out.jsonl", "wb.jsonl"]
     assert 3 <= seen["out.jsonl"].pop("age") < 5
     assert seen["out.jsonl"] == {  # as its producer has it
         "freshness": "late", "max_age": 300.0, "grace": 150.0, "producer": "", "note": "work pending for 2s",
-        "readers": ["gate", "wb"],
+        "critical": False, "config": False, "readers": ["gate", "wb"],
     }  # fmt: skip
     assert seen["in.csv"]["readers"] == ["wa", "wb"]
     assert seen["alone.json"] == {
         "freshness": "missing", "age": 0.0, "max_age": 300.0, "grace": 150.0, "producer": "", "note": "no such file",
-        "readers": [],
+        "critical": True, "config": False, "readers": [],
     }  # fmt: skip
-    assert (seen["c.json"]["max_age"], seen["c.json"]["readers"]) == (0.0, ["gate"])
+    assert (seen["c.json"]["max_age"], seen["c.json"]["config"], seen["c.json"]["readers"]) == (0.0, True, ["gate"])
 
 
 def test_consumers_and_files_add_up_and_a_full_publication_replaces(supervisord: Supervisord) -> None:

@@ -18,8 +18,8 @@ POLICIES = """\
     "version": 12,
     "long_ofi_requirement": 0.65,
     "short_ofi_requirement": 0.6,
-    "symbols": ["BTCUSDT", "ETHUSDT", "SOLUSDT"],
-    "note":    "0.65 since the October review; ask the desk before you change it"
+    "symbols": [ "BTCUSDT", "ETHUSDT", "SOLUSDT" ],
+    "note": "0.65 since the October review; ask the desk before you change it"
 }
 """
 POLICIES_MODE = 0o640

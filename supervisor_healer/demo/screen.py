@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 import time
+from collections.abc import Iterable
 from typing import TextIO
 
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
@@ -36,6 +37,11 @@ class Screen:
         self._print(textwrap.indent(f"$ {command}", " " * 9))
         if output.strip():
             self._print(self._paint(textwrap.indent(output.rstrip("\n"), " " * 9), DIM))
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Something to look at, such as what has changed in a file."""
+        for text in texts:
+            self._print(self._paint(textwrap.indent(text, " " * 9), DIM))
 
     def plain(self, text: str, color: str = "") -> None:
         """A line without a time."""

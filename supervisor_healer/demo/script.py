@@ -1,6 +1,6 @@
 """The demonstration: a scripted incident on a real supervisord, which fails unless everything it shows is true.
 
-supervisor-healer demo           two incidents in about a minute; exit status 0 only if all of it really happened
+supervisor-healer demo           three incidents in about a minute; exit status 0 only if all of it really happened
 supervisor-healer demo --run     the same pipeline, left running in the background to play with
 supervisor-healer demo --stop    the end of that
 """
@@ -21,10 +21,11 @@ from types import FrameType
 import psutil
 
 from supervisor_healer.demo import checkout
-from supervisor_healer.demo.incidents import Incidents, UnmetError
 from supervisor_healer.demo.prepare import prepare
 from supervisor_healer.demo.screen import BOLD, GREEN, RED, Screen
 from supervisor_healer.demo.stage import Stage
+from supervisor_healer.demo.story import play
+from supervisor_healer.demo.witness import UnmetError
 from supervisor_healer.errors import HealerError
 
 ANSWERS_WITHIN = 10.0  # seconds for one call to supervisord
@@ -34,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demonstration and return its exit status: 0 all of it happened, 1 not, 130 interrupted."""
     parser = argparse.ArgumentParser(
         prog="supervisor-healer demo",
-        description="Freezes workers of a small pipeline under a real supervisord, and shows how they are healed."
+        description="Freezes workers of a small pipeline under a real supervisord, deletes a field of its config and"
+        " one of its files, and shows how all is healed."
         " About a minute; exit status 0 only if all of it really happened.",
     )
     choice = parser.add_mutually_exclusive_group()
@@ -60,14 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def demonstrate(stage: Stage, screen: Screen) -> int:
-    """The two incidents, and the end of everything they started, however they went."""
+    """Every scene, and the end of everything they started, however they went."""
     status = 1
     try:
         with interruptible():
             pid = stage.start()
             screen.say(f"supervisord started, pid {pid}, with {stage.place.shown()}")
-            incidents = Incidents(stage, screen)
-            incidents.play()
+            play(stage, screen)
             status = 0
     except UnmetError as unmet:
         screen.plain(f"\nFAILED. {unmet}", RED)
@@ -103,21 +104,55 @@ def run(stage: Stage, screen: Screen) -> int:
             f"The path to this checkout is too long for a unix socket, or has characters that supervisord's\n"
             f"configuration cannot take; {stage.place.home} leads to it until `make stop`.\n"
         )
-    screen.plain(f"The pipeline runs (supervisord, pid {pid}). Play with it:\n", BOLD)
-    for command, does in (
-        (f"{ctl} status", "processes, and what is wrong with them"),
-        (f"{ctl} health", "a line a worker: state, since, reason"),
-        (f"kill -STOP $({ctl} pid ensemble_predictor)", "freeze a worker (it takes 5 s until that shows)"),
-        (f"{ctl} explain ensemble_predictor", "why the healer does what it does"),
-        (f"{ctl} history", "what it did"),
-        ("touch var/demo/hang/predictive_engine", "a worker that restarts do not cure; rm the file to end it"),
-        (f"{ctl} heal all", "do not wait, heal now"),
-        ("tail -f var/demo/healer.log", "its decisions, a line each"),
-        ("make stop", "the end (or: supervisor-healer demo --stop)"),
-    ):
-        screen.plain(f"  # {does}\n  {command}")
+    screen.plain(f"The pipeline runs (supervisord, pid {pid}). Play with it:", BOLD)
+    for title, commands in playthings(f"supervisorctl -c {stage.place.shown()}"):
+        screen.plain(f"\n{title}", BOLD)
+        for command, does in commands:
+            screen.plain(f"  # {does}\n  {command}")
     screen.plain("\nFrom the checkout, with the virtual environment activated: source .venv/bin/activate")
     return 0
+
+
+def playthings(ctl: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """What there is to type: how to watch, how to break it, what to ask for; `ctl` is supervisorctl with its options."""
+    yield (
+        "Watch it:",
+        [
+            (f"{ctl} status", "processes, and what is wrong with them"),
+            (f"{ctl} health", "a line a worker: state, since, reason"),
+            (f"{ctl} verify", "look at everything now, and heal nothing: a line for each stage, and an exit status"),
+            (f"{ctl} graph", "who reads what from whom, with states (--mermaid and --dot for documents)"),
+            (f"{ctl} report", "the latest cycle: what was healed, what waits for whom, what needs a person"),
+            (f"{ctl} explain ensemble_predictor", "why the healer does what it does"),
+            (f"{ctl} history", "what it did"),
+            ("tail -f var/demo/healer.log", "its decisions, a line each"),
+        ],
+    )
+    yield (
+        "Break it (what can be put right is put right within the cycle of 10 s; workers at their deadlines):",
+        [
+            (f"kill -STOP $({ctl} pid ensemble_predictor)", "freeze a worker (it takes 5 s until that shows)"),
+            ("touch var/demo/hang/predictive_engine", "a worker that restarts do not cure; rm the file to end it"),
+            (
+                "sed -i.orig /long_ofi/d var/demo/configs/signal_policies.json",
+                "delete a field of a config; tail -f var/demo/console/signal_resolver.log shows who is told of its repair",
+            ),
+            ("rm var/demo/configs/signal_policies.json", "delete a config; it is made anew from the schema's defaults"),
+            ("rm var/demo/feature_store/signal_weights_gate.json", "delete a file that somebody outside writes"),
+            ("touch var/demo/feature_store/signal_weights_gate.json", "... and write it, as its producer would"),
+        ],
+    )
+    yield (
+        "Take part:",
+        [
+            (f"{ctl} heal all", "do not wait, heal now"),
+            (
+                f"{ctl} heal --restore configs/signal_policies.json",
+                "put a config's newest backup back, and leave it so",
+            ),
+            ("make stop", "the end (or: supervisor-healer demo --stop)"),
+        ],
+    )
 
 
 def stop(stage: Stage, screen: Screen) -> int:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from supervisor_healer.fixers.folder import Attributes, Folder
 from supervisor_healer.fixers.target import RefusedError
 
+_ATTEMPTS = 10  # names for one backup
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Backup:
@@ -35,15 +37,32 @@ def make(folder: Folder, name: str, content: bytes, attributes: Attributes) -> t
     existing = found(folder, name)
     if existing and _holds(folder, existing[0].name, content):
         return existing[0].name, False
-    backup = _next(name, existing)
     temporary = folder.write(name, content, attributes)
     try:
-        folder.put(temporary, backup)
+        backup = _named(folder, name, temporary)
     except BaseException:
         folder.remove(temporary)
         raise
-    folder.sync()
+    try:
+        folder.sync()
+    except BaseException:
+        folder.remove(backup)
+        raise
     return backup, True
+
+
+def _named(folder: Folder, name: str, temporary: str) -> str:
+    """Give `temporary` the next free name of a backup of `name`; where locks do not exist, others do so, too."""
+    for attempt in range(_ATTEMPTS):
+        backup = _next(name, found(folder, name))
+        try:
+            folder.put(temporary, backup)
+        except FileExistsError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            break
+    return backup
 
 
 def prune(folder: Folder, name: str, keep: int) -> None:

@@ -19,7 +19,7 @@ def create(job: Job) -> Answer:
             return answered(job, before, "unneeded", ["it exists already"])
         return answered(job, before, "failed", [f"something else is in its place: {before.problems[0]}"])
     try:
-        put_new(job["root"], before.target, _content(job), wanted(job))
+        afterwards = put_new(job["root"], before.target, _content(job), wanted(job))
     except FileExistsError:
         after = stand(job)
         return answered(job, after, "unneeded" if after.assessed.state == "valid" else "failed", ["it exists already"])
@@ -28,7 +28,7 @@ def create(job: Job) -> Answer:
     except OSError as error:
         return answered(job, stand(job), "failed", [f"{strerror(error)}: {job['path']}"])
     source = f"created as a copy of {job['copy_of']}" if job["copy_of"] else "created"
-    return answered(job, stand(job), "done", [source])
+    return answered(job, stand(job), "done", [source, *afterwards])
 
 
 def wanted(job: Job) -> Attributes:
@@ -37,11 +37,11 @@ def wanted(job: Job) -> Attributes:
     return Attributes(job["mode"], uid, gid, job["mtime_ns"])
 
 
-def put_new(root: str, target: Target, content: bytes, attributes: Attributes) -> None:
+def put_new(root: str, target: Target, content: bytes, attributes: Attributes) -> list[str]:
     """A new file at `target`, and the folders above it that are missing; nothing is left where it fails.
 
     Folders are made only below `root`, and belong to whom the file belongs. Raises FileExistsError where something has
-    taken the place meanwhile.
+    taken the place meanwhile. Returns what there is to say of it.
     """
     if target.outside:
         raise RefusedError(target.outside)
@@ -56,7 +56,11 @@ def put_new(root: str, target: Target, content: bytes, attributes: Attributes) -
             except BaseException:
                 folder.remove(temporary)
                 raise
-            folder.sync()
+            try:
+                folder.sync()
+            except OSError as error:  # it is there, and may be in use: no reason to take it away
+                return [f"afterwards: {strerror(error)}: {target.shown}"]
+            return []
     except BaseException:
         for path in reversed(made):
             _remove_folder(path)
@@ -86,9 +90,9 @@ def _make_folders(root: str, target: Target, attributes: Attributes, made: list[
         missing.append(folder)
         folder = os.path.dirname(folder)
     if missing and os.path.commonpath([home, target.folder]) != home:
-        raise RefusedError(f"its folder {target.folder} is not there, and folders are made only below {home}")
+        raise RefusedError(f"its folder {target.folder} is not there, and folders are made only below the root")
     if home in missing:
-        raise RefusedError(f"{home} is not there")
+        raise RefusedError(f"the root {home} is not there")
     for path in reversed(missing):
         try:
             os.mkdir(path, 0o755)

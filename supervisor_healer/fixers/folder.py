@@ -50,6 +50,7 @@ class Folder:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.locked = False
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def __enter__(self) -> Folder:
@@ -66,6 +67,7 @@ class Folder:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             return error.errno not in (errno.EAGAIN, errno.EACCES)
+        self.locked = True
         return True
 
     def read(self, name: str, limit: int = LIMIT) -> tuple[bytes, os.stat_result]:

@@ -54,7 +54,8 @@ class JsonFormat:
                 text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_whole, parse_float=_fraction
             )
         except json.JSONDecodeError as error:
-            raise placed(error.lineno, error.colno, error.msg) from error
+            what = re.sub("( starting)? at$", "", error.msg)
+            raise placed(error.lineno, error.colno, what) from error
         except _DuplicateError as error:
             raise _duplicate(text) from error
         except _WordError as error:
@@ -108,7 +109,7 @@ class JsonDocument:
         else:
             between = "," + self.text[start + 1 : last.key_start]
             colon = self.text[last.key_end : last.start]
-            between = ", " if between == "," and colon != ":" else between
+            between = ", " if between == "," and not colon.endswith(":") else between
         separator, indent = separator_like(between)
         colon = ": " if "\n" in colon else colon
         text = "".join(

@@ -38,7 +38,7 @@ def repair(job: Job) -> Answer:
     except (RefusedError, CannotEditError) as error:
         return answered(job, stand(job), "failed", [str(error)])
     except OSError as error:
-        return answered(job, stand(job), "failed", [in_words(error, before.target, job["path"])])
+        return answered(job, stand(job), "failed", [f"{strerror(error)}: {job['path']}"])
     return answered(job, stand(job), "done" if said else "unneeded", said, backup)
 
 
@@ -64,8 +64,8 @@ def _repaired(job: Job, before: Standing) -> tuple[list[str], str]:
         if seen.content != before.seen.content:
             raise ChangedError("it was changed while it was being checked")
         backup = replaced(folder, target, seen, content)
-        said = [_past(words) for words in before.repairs]
-        said += _tidied(folder, target, job["keep"])
+        said = [*map(_past, before.repairs)]
+        said += tidied(folder, target, job["keep"])
     return said, target.beside(backup)
 
 
@@ -81,7 +81,8 @@ def replaced(folder: Folder, target: Target, before: Look, content: bytes) -> st
         _confirm(folder, target, before)
         folder.replace(temporary, target.name)
     except BaseException:
-        for name in (temporary, backup if is_new else ""):
+        # without a lock another healer may have taken this backup for its own
+        for name in (temporary, backup if is_new and folder.locked else ""):
             if name:
                 folder.remove(name)
         raise
@@ -103,28 +104,20 @@ def _confirm(folder: Folder, target: Target, before: Look) -> None:
 def _created(job: Job, target: Target, before: Standing) -> tuple[list[str], str]:
     content, _ = assessment.made(rules_of(job))
     try:
-        put_new(job["root"], target, content, wanted(job))
+        afterwards = put_new(job["root"], target, content, wanted(job))
     except FileExistsError as error:
         raise ChangedError("somebody has made it meanwhile") from error
-    return [_past(words) for words in before.repairs], ""
+    return [*map(_past, before.repairs), *afterwards], ""
 
 
-def _tidied(folder: Folder, target: Target, keep: int) -> list[str]:
-    """The file is in its place; what fails from here on is no failure of the repair, but it is said."""
+def tidied(folder: Folder, target: Target, keep: int) -> list[str]:
+    """The file is in its place; what fails from here on takes nothing back, but it is said."""
     try:
         folder.sync()
         backups.prune(folder, target.name, keep)
     except OSError as error:
-        return [f"afterwards: {in_words(error, target, target.shown)}"]
+        return [f"afterwards: {strerror(error)}: {target.shown}"]
     return []
-
-
-def in_words(error: OSError, target: Target | None, path: str) -> str:
-    """What the system said, and of which file, written as the architecture does."""
-    name = error.filename
-    if isinstance(name, str) and target is not None:
-        path = name if os.path.isabs(name) else target.beside(name)
-    return f"{strerror(error)}: {path}"
 
 
 def _past(words: str) -> str:

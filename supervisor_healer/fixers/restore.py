@@ -7,9 +7,9 @@ import os
 from supervisor_healer.fixers import backups
 from supervisor_healer.fixers.folder import Folder, attributes_of
 from supervisor_healer.fixers.jobs import Answer, Job
-from supervisor_healer.fixers.repair import BUSY, ChangedError, in_words, replaced
+from supervisor_healer.fixers.repair import BUSY, ChangedError, replaced, tidied
 from supervisor_healer.fixers.standing import answered, stand
-from supervisor_healer.fixers.target import Look, RefusedError, Target, locate, look
+from supervisor_healer.fixers.target import Look, RefusedError, Target, locate, look, strerror
 
 
 def restore(job: Job) -> Answer:
@@ -22,11 +22,11 @@ def restore(job: Job) -> Answer:
     except RefusedError as error:
         return answered(job, stand(job), "failed", [str(error)])
     except OSError as error:
-        return answered(job, stand(job), "failed", [in_words(error, target, job["path"])])
-    return answered(job, stand(job), outcome, [said], backup)
+        return answered(job, stand(job), "failed", [f"{strerror(error)}: {job['path']}"])
+    return answered(job, stand(job), outcome, said, backup)
 
 
-def _restored(job: Job, target: Target) -> tuple[str, str, str]:
+def _restored(job: Job, target: Target) -> tuple[str, list[str], str]:
     """The outcome, its words, and the path of the backup."""
     if target.outside:
         raise RefusedError(target.outside)
@@ -46,12 +46,11 @@ def _restored(job: Job, target: Target) -> tuple[str, str, str]:
             raise RefusedError(f"the newest backup ({newest}) cannot be used: {error}") from error
         before = look(target)
         if before.content == content:
-            return "unneeded", f"the newest backup ({newest}) is what stands there already", target.beside(newest)
+            return "unneeded", [f"the newest backup ({newest}) is what stands there already"], target.beside(newest)
         _put(folder, target, before, content, newest, status)
-        folder.sync()
         kept = "" if before.content is None else ", after what stood there was backed up"
-        backups.prune(folder, target.name, job["keep"])
-    return "done", f"put back {newest}{kept}", target.beside(newest)
+        afterwards = tidied(folder, target, job["keep"])
+    return "done", [f"put back {newest}{kept}", *afterwards], target.beside(newest)
 
 
 def _put(folder: Folder, target: Target, before: Look, content: bytes, newest: str, status: os.stat_result) -> None:

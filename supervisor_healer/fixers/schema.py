@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, UndefinedTypeCheck, UnknownType, best_match
+from jsonschema.exceptions import SchemaError, UndefinedTypeCheck, UnknownType
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
@@ -186,9 +186,8 @@ def _unknown_fields(error: Any) -> Iterator[str]:
 def _alternatives(error: Any) -> str:
     if not error.context:
         return f"{shown(error.instance)} fits more than one of the alternatives"
-    closest = best_match(error.context)
-    inner = field_of(closest.relative_path)
-    words = _words(closest)
-    return f"{shown(error.instance)} fits none of the alternatives; the closest: " + (
-        f"{inner}: {words}" if inner else words
-    )
+    told = []
+    for inner in islice(error.context, 3):
+        field = field_of(inner.relative_path)
+        told.append(f"{field}: {_words(inner)}" if field else _words(inner))
+    return f"{shown(error.instance)} fits none of the alternatives: {'; '.join(dict.fromkeys(told))}"

@@ -24,7 +24,7 @@ class Standing:
     @property
     def problems(self) -> list[str]:
         """What is wrong, and why it stays so, as lines."""
-        own = [f"it is not repaired: {self.obstacle}"] if self.obstacle and self.assessed.repairs else []
+        own = [phrases.line(f"it is not repaired: {self.obstacle}")] if self.obstacle and self.assessed.repairs else []
         return own + phrases.lines(self.assessed.problems, self.assessed.more)
 
     @property

@@ -96,7 +96,7 @@ def locate(root: str, path: str) -> Target:
     if is_link and os.path.islink(real):
         raise RefusedError("it is a symbolic link that leads in circles")
     inside = os.path.commonpath([home, real]) == home
-    outside = "" if inside or real == absolute else f"it leads by a symbolic link to {real}, outside of {home}"
+    outside = "" if inside or real == absolute else f"it leads by a symbolic link to {real}, outside of the root"
     return Target(path, absolute, folder, name, is_link, outside)
 
 

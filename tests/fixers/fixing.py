@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from supervisor_healer.fixers.__main__ import done
 from supervisor_healer.fixers.jobs import Answer, Job
 
@@ -75,7 +77,9 @@ def backups(folder: Path, name: str = "policies.json") -> list[Path]:
 def small_tmpfs(at: Path, size: str = "64k") -> Iterator[Path]:
     """A file system of its own that is soon full; for root only."""
     at.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "none", str(at)], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "none", str(at)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
     try:
         yield at
     finally:

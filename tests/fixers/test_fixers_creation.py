@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from fixing import IS_ROOT, NOBODY, do, names
 
+from supervisor_healer.fixers.phrases import line
+
 MTIME = 1_700_000_000_123_456_789
 
 
@@ -129,15 +131,15 @@ def test_folders_are_made_only_below_the_root(tmp_path: Path) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     root.mkdir()
     answer = do("create", root, str(outside / "x"))
-    assert answer["said"] == [f"its folder {outside} is not there, and folders are made only below {root}"]
+    assert answer["said"] == [line(f"its folder {outside} is not there, and folders are made only below the root")]
     assert (answer["outcome"], answer["state"]) == ("failed", "missing")
     outside.mkdir()
     assert do("create", root, str(outside / "x"))["outcome"] == "done"
     (root / "logs").symlink_to(outside)
     answer = do("create", root, "logs/y")
-    assert answer["said"] == [f"it leads by a symbolic link to {outside / 'y'}, outside of {root}"]
+    assert answer["said"] == [line(f"it leads by a symbolic link to {outside / 'y'}, outside of the root")]
     assert names(outside) == ["x"]
-    assert do("create", tmp_path / "gone", "a/x")["said"] == [f"{tmp_path / 'gone'} is not there"]
+    assert do("create", tmp_path / "gone", "a/x")["said"] == [line(f"the root {tmp_path / 'gone'} is not there")]
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:

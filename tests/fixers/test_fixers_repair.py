@@ -11,6 +11,7 @@ import pytest
 from fixing import BROKEN, IS_ROOT, NOBODY, POLICIES, REPAIRED, backups, do, names
 
 from supervisor_healer.fixers.folder import Folder
+from supervisor_healer.fixers.phrases import line
 
 MISSING = "long_ofi_requirement: is missing (expected a number from 0 to 1)"
 
@@ -145,7 +146,7 @@ def test_something_else_in_its_place_is_reported_untouched_and_blocks_nobody(
     backup.write_bytes(BROKEN)
     before = path.lstat()
     answer = do(verb, tmp_path)
-    assert (answer["state"], answer["problems"], answer["repairs"]) == ("unreadable", [words], [])
+    assert (answer["state"], answer["problems"], answer["repairs"]) == ("unreadable", [line(words)], [])
     assert answer["outcome"] == ("" if verb == "check" else "failed")
     assert path.lstat() == before
     assert len(names(tmp_path)) == 2
@@ -206,9 +207,9 @@ def test_a_link_to_outside_the_root_is_checked_but_nothing_is_changed_there(
         path = "configs/policies.json"
         (root / "configs").symlink_to(outside)
     answer = do(verb, root, path)
-    why = f"it leads by a symbolic link to {outside / 'policies.json'}, outside of {root}"
-    assert (answer["outcome"], answer["said"]) == ("failed", [why])
-    assert answer["problems"] == [f"it is not repaired: {why}", MISSING]
+    why = f"it leads by a symbolic link to {outside / 'policies.json'}, outside of the root"
+    assert (answer["outcome"], answer["said"]) == ("failed", [line(why)])
+    assert answer["problems"] == [line(f"it is not repaired: {why}"), MISSING]
     assert (answer["state"], answer["repairs"]) == ("invalid", [])
     assert (outside / "policies.json").read_bytes() == BROKEN
     assert len(names(outside)) == 2

@@ -20,7 +20,7 @@ from types import FrameType
 
 import psutil
 
-from supervisor_healer.demo import checkout
+from supervisor_healer.demo import checkout, playthings
 from supervisor_healer.demo.prepare import prepare
 from supervisor_healer.demo.screen import BOLD, GREEN, RED, Screen
 from supervisor_healer.demo.stage import Stage
@@ -96,7 +96,6 @@ def demonstrate(stage: Stage, screen: Screen) -> int:
 def run(stage: Stage, screen: Screen) -> int:
     """Leave the pipeline running, and say how to play with it."""
     pid = stage.start(background=True)
-    ctl = f"supervisorctl -c {stage.place.shown()}"
     if not stage.healer_watches():
         screen.plain("The healer does not watch it yet; see var/demo/healer.log and var/demo/supervisord.log.\n", RED)
     if stage.place.detour:
@@ -105,54 +104,10 @@ def run(stage: Stage, screen: Screen) -> int:
             f"configuration cannot take; {stage.place.home} leads to it until `make stop`.\n"
         )
     screen.plain(f"The pipeline runs (supervisord, pid {pid}). Play with it:", BOLD)
-    for title, commands in playthings(f"supervisorctl -c {stage.place.shown()}"):
-        screen.plain(f"\n{title}", BOLD)
-        for command, does in commands:
-            screen.plain(f"  # {does}\n  {command}")
+    for is_title, text in playthings.lines(f"supervisorctl -c {stage.place.shown()}"):
+        screen.plain(text, BOLD if is_title else "")
     screen.plain("\nFrom the checkout, with the virtual environment activated: source .venv/bin/activate")
     return 0
-
-
-def playthings(ctl: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """What there is to type: how to watch, how to break it, what to ask for; `ctl` is supervisorctl with its options."""
-    yield (
-        "Watch it:",
-        [
-            (f"{ctl} status", "processes, and what is wrong with them"),
-            (f"{ctl} health", "a line a worker: state, since, reason"),
-            (f"{ctl} verify", "look at everything now, and heal nothing: a line for each stage, and an exit status"),
-            (f"{ctl} graph", "who reads what from whom, with states (--mermaid and --dot for documents)"),
-            (f"{ctl} report", "the latest cycle: what was healed, what waits for whom, what needs a person"),
-            (f"{ctl} explain ensemble_predictor", "why the healer does what it does"),
-            (f"{ctl} history", "what it did"),
-            ("tail -f var/demo/healer.log", "its decisions, a line each"),
-        ],
-    )
-    yield (
-        "Break it (what can be put right is put right within the cycle of 10 s; workers at their deadlines):",
-        [
-            (f"kill -STOP $({ctl} pid ensemble_predictor)", "freeze a worker (it takes 5 s until that shows)"),
-            ("touch var/demo/hang/predictive_engine", "a worker that restarts do not cure; rm the file to end it"),
-            (
-                "sed -i.orig /long_ofi/d var/demo/configs/signal_policies.json",
-                "delete a field of a config; tail -f var/demo/console/signal_resolver.log shows who is told of its repair",
-            ),
-            ("rm var/demo/configs/signal_policies.json", "delete a config; it is made anew from the schema's defaults"),
-            ("rm var/demo/feature_store/signal_weights_gate.json", "delete a file that somebody outside writes"),
-            ("touch var/demo/feature_store/signal_weights_gate.json", "... and write it, as its producer would"),
-        ],
-    )
-    yield (
-        "Take part:",
-        [
-            (f"{ctl} heal all", "do not wait, heal now"),
-            (
-                f"{ctl} heal --restore configs/signal_policies.json",
-                "put a config's newest backup back, and leave it so",
-            ),
-            ("make stop", "the end (or: supervisor-healer demo --stop)"),
-        ],
-    )
 
 
 def stop(stage: Stage, screen: Screen) -> int:

@@ -1,6 +1,6 @@
 # The commands of README.md. Each makes, or brings up to date, the virtual environment .venv by itself.
 #
-#   make demo     freeze workers of a small pipeline, and watch them being healed (about a minute)
+#   make demo     break a small pipeline in three ways, and watch it being healed (about a minute)
 #   make run      leave the same pipeline running, to play with; make stop ends it
 #   make test     the tests (more options: make test ARGS="-k budget -x")
 #   make lint     format, lint, types, import rules

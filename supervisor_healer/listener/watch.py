@@ -84,6 +84,7 @@ class Watch:
             _pipeline(architecture, {}), draw=random.Random(os.urandom(16)).random, **_policies(architecture)
         )
         self._report: dict[str, Any] = {}
+        self._around_due = True
         self._beat = HEARTBEAT
         self._welcome = False
         self._known = False
@@ -202,6 +203,7 @@ class Watch:
         self._addresses = addresses
         self._beat = _beat(self._architecture)
         pipeline = _pipeline(self._architecture, addresses)
+        self._around_due = True
         self.engine.adopt(pipeline, **_policies(self._architecture))
         for name, problem in pipeline.problems.items():
             self._log(f"{name}: {problem}")
@@ -281,7 +283,8 @@ class Watch:
             self._report = wire_report(report, self._journal.history("", REPORT_HISTORY))
             self._publisher.report(bounded(self._report))
             self._hands.write_results(self._report, now)
-        if report is not None or beat:
+        if report is not None or beat or self._around_due:
+            self._around_due = False
             self._publisher.around(*self.engine.look_around(now))
 
     def _glance(self, now: Now) -> None:

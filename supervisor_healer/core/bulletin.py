@@ -12,7 +12,8 @@ from supervisor_healer.core.ward import Ward
 class Bulletin:
     """The verdicts as they stand. A verdict keeps its date while its state stays, also across lives of the healer.
 
-    `concluded` are the workers whose verdict was drawn, or dropped, since somebody took note of it.
+    `concluded` are the workers whose verdict was drawn, or dropped, since somebody took note of it; `waiting` those
+    that only wait for a relative, or for supervisord, before they are treated.
     """
 
     def __init__(self, ward: Ward, record: Record) -> None:
@@ -22,6 +23,7 @@ class Bulletin:
         self._fingerprints: dict[str, tuple[object, ...]] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.concluded: set[str] = set()
+        self.waiting: set[str] = set()
 
     def adopt(self) -> None:
         """Forget those who have left, and word every verdict anew: limits and producers may be other ones."""
@@ -33,6 +35,7 @@ class Bulletin:
         """Publish the verdict on one worker; whether those who read its outputs are concerned by it."""
         ward, before = self._ward, self.verdicts.get(name)
         text, until = ("", None) if refusal is None else (refusal.text, refusal.until)
+        (self.waiting.add if refusal is not None and refusal.passes else self.waiting.discard)(name)
         grounds = grounds_of(ward, name, now, text, until)
         fingerprint = grounds.fingerprint(ward)
         if before is not None and self._fingerprints.get(name) == fingerprint:
@@ -51,6 +54,8 @@ class Bulletin:
             if note := headline(before, verdict):
                 self._record.add(note)
         elif text and text != self._said.get(name):  # what a headline says needs no second line
-            self._record.note(name, "refused", f"{verdict.reason}: not restarted", verdict.evidence)
+            wish = None if ward.judged(name).may_be_healed else memory.wish
+            said = f"{verdict.reason}: not restarted" if wish is None else f"{wish.reason}: not restarted yet, {text}"
+            self._record.note(name, "refused", said, verdict.evidence)
         self._said[name] = text
         return before is None or (before.state, before.blocked_by) != (verdict.state, verdict.blocked_by)

@@ -26,7 +26,6 @@ from supervisor_healer.core.dependencies import Dependencies
 from supervisor_healer.core.former_life import FormerLife
 from supervisor_healer.core.freshness import NEVER, Track
 from supervisor_healer.core.looks import Looks
-from supervisor_healer.core.memory import Wish
 from supervisor_healer.core.model import (
     Answer,
     ComponentResult,
@@ -180,6 +179,9 @@ class Engine:
         self._triage.mode = self._upkeep.mode = self._book.mode = mode
         self._triage.host.declared, self._looks.cycle, self._round.cycle = restarts_overall, cycle, cycle
         self._round.has_components = has_components
+        self._book.cycle = cycle
+        if not has_components:
+            self._book.forget_components()
         for leaver in self._ward.adopt(pipeline):
             self._treatment.let_go(leaver)
         self._looks.adopt()
@@ -220,7 +222,7 @@ class Engine:
 
     def halt(self, why: str) -> None:
         """supervisord is going down: order nothing any more."""
-        self._triage.halted = why
+        self._triage.halted = self._upkeep.halted = why
 
     def hear(self, event: Event, now: Now) -> None:
         """Take in what supervisord or an operator said; the turn's looks and decisions follow it."""
@@ -236,7 +238,7 @@ class Engine:
             case VerifyRequest():
                 self._desk.verify(event)
             case RestoreRequest():
-                self._upkeep.restore(event, self._triage.halted)
+                self._upkeep.restore(event, now)
             case ConfigFound():
                 self._upkeep.found(event, now)
                 self._looks.want([event.path])
@@ -248,21 +250,21 @@ class Engine:
 
     def _consulted(self, result: ComponentResult, now: Now) -> None:
         """What a component healer says joins the report; a restart that it wants passes the same gate and budget."""
-        self._book.answered(result)
         self._make_report = True
+        pipeline, healer = self._ward.pipeline, result.name
+        for entry in result.healed:
+            self._record.note(healer, "component", f"{entry.subject}: {entry.message}")
+        lines = [f"{entry.subject}: {entry.message}" for entry in result.failed]
+        lines += [
+            f"wants a restart of {name}: no such worker" for name, _ in result.restarts if not pipeline.named(name)
+        ]
         if result.problem:
-            self._record.note(result.name, "component", f"did not answer properly: {result.problem}")
-        for entry in (*result.healed, *result.failed):
-            self._record.note(result.name, "component", f"{entry.subject}: {entry.message}")
-        for name, why in result.restarts:
-            workers = self._ward.pipeline.named(name)
-            if not workers:
-                self._record.note(result.name, "component", f"wants a restart of {name}: no such worker")
-            for worker in workers:
-                said = f"{result.name} wants it restarted: {why}" if why else f"{result.name} wants it restarted"
-                self._ward.patients[worker].memory.wish = Wish(said, now.mono, result.name)
-                self._record.worker_changed(worker)
-                self._ward.call([worker])
+            lines.append(f"did not answer properly: {result.problem}")
+        for line in self._book.answered(result, lines):
+            self._record.note(healer, "component", line)
+        for entry_name, why in result.restarts:
+            for worker in pipeline.named(entry_name):
+                self._triage.wish(worker, f"{healer} wants it restarted" + (f": {why}" if why else ""), healer, now)
 
     def _monitor(self, request: MonitorRequest, now: Now) -> None:
         names = list(self._ward.patients) if request.worker == "all" else [request.worker]

@@ -41,7 +41,7 @@ class FormerLife:
                 self._ward.tracks[path].recall(memory)
             elif path in self._ward.tracks:
                 self._ward.tracks[path].recall_own(memory)
-        for path, memory in memories.get("config", {}).items():
+        for path, memory in memories.get("care", {}).items():
             with suppress(*MISSHAPEN):  # all that is lost is whom to tell of a repair, and what to leave alone
                 self._upkeep.recall(path, memory, lambda moment: min(moment + (self._shift or 0.0), self._now.mono))
         try:

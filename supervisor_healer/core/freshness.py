@@ -10,7 +10,7 @@ its own: late until 12:27:30, then stale.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from supervisor_healer.core.model import FileSpec, Freshness, Now, Seen
@@ -22,10 +22,10 @@ INFINITE = float("inf")
 
 
 class OwnWrite(NamedTuple):
-    """The healer's own last write of a file, by its mtime; `made`: the file was not there before."""
+    """The healer's own last write of a file, by its mtime; `before` is that of the last real one, None if none."""
 
     mtime: float
-    made: bool
+    before: float | None = None
 
 
 class Standing(NamedTuple):
@@ -45,10 +45,11 @@ class Track:
 
     `moved_mono` is the progress put back on the monotonic clock; the move came after the look at `found_after` and was
     found by the one at `found_mono` (both NEVER for what the first look found). `aged_from` is the moment from which a
-    person counts the file's age, `held_since` since when it has been neither stale, missing nor unknown. `orderly`: its
-    mtime can be compared with another file's. `own` is the healer's own write, which is no progress: a file that only
-    the healer has written is a `placeholder`, and missing. `ground` is what is wrong with the file system under it,
-    `sound_since` since when that is over.
+    person counts the file's age, `held_since` since when it has been neither stale, missing nor unknown. `gone_since`
+    is the look that first found it gone, None while it is there. `orderly`: its mtime can be compared with another's.
+    `own` is the healer's own write, which is no progress: a file that only the healer has written is a `placeholder`,
+    and missing; `last` is the mtime at the last look without it. `ground` is what is wrong with the file system under
+    it, `sound_since` since when that is over.
     """
 
     spec: FileSpec
@@ -57,6 +58,7 @@ class Track:
     problem: str = ""
     present: bool = False
     seen_mono: float = NEVER
+    gone_since: float | None = None
     mtime: float | None = None
     moved_mono: float = NEVER
     found_after: float = NEVER
@@ -68,6 +70,7 @@ class Track:
     hold_needs_move: bool = False
     passing: bool = False
     own: OwnWrite | None = None
+    last: float | None = field(default=None, compare=False)
     placeholder: bool = False
     ground: str = ""
     sound_since: float = NEVER
@@ -82,8 +85,12 @@ class Track:
         if self.ground and not seen.ground:
             self.sound_since = now.mono
         self.ground = seen.ground
-        mtime = self._without_own(seen.mtime)
-        self.present = mtime is not None and not seen.problem
+        if seen.mtime is not None or seen.problem:
+            self.gone_since = None
+        elif self.gone_since is None:
+            self.gone_since = now.mono
+        self.last = mtime = self._without_own(seen.mtime)
+        self.present = mtime is not None and (not seen.problem or seen.passing)
         moved = False
         if self.present and mtime is not None:
             self.seen_mono = now.mono
@@ -96,7 +103,7 @@ class Track:
         return moved
 
     def _without_own(self, mtime: float | None) -> float | None:
-        """The mtime without the healer's own write: none for a file that only it has made, else the one before it."""
+        """The mtime without the healer's own write: the one before that, none for a file that only it has made."""
         self.placeholder = False
         own = self.own
         if own is None or mtime is None or self.spec.max_age is None:
@@ -104,8 +111,8 @@ class Track:
         if abs(mtime - own.mtime) >= SAME_MTIME:
             self.own = None  # somebody else has written it since
             return mtime
-        self.placeholder = own.made
-        return None if own.made else self.mtime if self.mtime is not None else mtime
+        self.placeholder = own.before is None
+        return own.before
 
     def _take(self, mtime: float, before: Now | None, now: Now) -> bool:
         """A changed mtime. One that went back is older content put in place: its age counts, it did not move."""
@@ -139,6 +146,10 @@ class Track:
         """Its producer is being restarted: only a move from now on begins the hold anew."""
         self.held_since, self.hold_needs_move = None, True
 
+    def wrote(self, mtime: float) -> None:
+        """The healer has changed it, as of this mtime: the progress that there was stays what it is."""
+        self.own = OwnWrite(mtime, self.last)
+
     def distrust(self, now: Now) -> None:
         """The clock was stepped, or we slept: count from here, and trust no older mtime for the order of two files."""
         if self.mtime is not None:
@@ -167,12 +178,16 @@ class Track:
         if self.looked is None or self.problem:
             return Standing(Freshness.UNKNOWN, Freshness.UNKNOWN)
         if self.spec.max_age is None:
-            here = Freshness.FRESH if self.present else Freshness.MISSING
-            return Standing(here, here)
+            return self._as_config()
         if self._gone(now):
             return Standing(Freshness.MISSING, Freshness.MISSING)
         age = max(self.ages(now))
         return self._standing(now, age, age)
+
+    def _as_config(self) -> Standing:
+        """It need not move: fresh while it is there."""
+        here = Freshness.FRESH if self.present else Freshness.MISSING
+        return Standing(here, here)
 
     def as_output(self, now: Now, *, floor: Now | None = None, one_look: bool = False) -> Standing:
         """As its producer is judged by it: late as soon as one clock says so, stale only when both do.
@@ -180,10 +195,10 @@ class Track:
         `floor` is the producer's start plus its start-up grace, from which a missing output's time counts.
         `one_look` judges by the wall clock alone: an operator has asked and does not want to wait.
         """
-        if self.looked is None or self.problem:
+        if self.looked is None or (self.problem and not self.passing):
             return Standing(Freshness.UNKNOWN, Freshness.UNKNOWN)
         if self.spec.max_age is None:
-            return self.as_input(now)
+            return self._as_config()
         if not self.present:
             return self._absent_output(now, floor, one_look)
         wall, mono = self.ages(now)
@@ -239,7 +254,7 @@ class Track:
             "found_mono": _finite(self.found_mono), "found_after": _finite(self.found_after),
             "aged_from": self.aged_from, "from_future": self.from_future, "orderly": self.orderly,
             "held_since": self.held_since, "hold_needs_move": self.hold_needs_move,
-            "own": None if self.own is None else list(self.own),
+            "gone_since": self.gone_since, "own": None if self.own is None else list(self.own),
         }  # fmt: skip
 
     def recall(self, memory: Mapping[str, object]) -> None:
@@ -261,12 +276,13 @@ class Track:
         self.orderly = memory.get("orderly") is not False
         self.held_since = _optional(memory.get("held_since"))
         self.hold_needs_move = memory.get("hold_needs_move") is True
+        self.gone_since = _optional(memory.get("gone_since"))
 
     def recall_own(self, memory: Mapping[str, object]) -> None:
         """Take back which mtime is the healer's own: that holds on any boot."""
         match memory.get("own"):
-            case [int() | float() as mtime, bool() as made]:
-                self.own = OwnWrite(float(mtime), made)
+            case [int() | float() as mtime, int() | float() | None as before]:
+                self.own = OwnWrite(float(mtime), before)
 
 
 def _finite(value: float) -> float | None:

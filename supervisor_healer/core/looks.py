@@ -55,7 +55,7 @@ class Looks:
 
     def want(self, paths: Iterable[str]) -> None:
         """These are to be looked at in this turn or the next, whether a worker needs them or not."""
-        self._files_due.update(paths)
+        self._files_due.update(path for path in paths if path in self._ward.tracks)
 
     def grounds(self, paths: Iterable[str], now: Now) -> set[str]:
         """Those of `paths` that seem overdue, or whose producer has died: the file system under them may be why."""
@@ -152,8 +152,11 @@ class Looks:
         incident = memory.budget.incident
         if incident is not None and incident.healthy_since is not None:
             yield incident.healthy_since + ward.limits.reset_after(patient.spec)
-        if ward.distrusted or memory.wish is not None or self._waits_for(name):
+        if ward.distrusted or self._waits_for(name):
             yield now.mono + ATTENTION
+        if memory.wish is not None:
+            files = (*patient.spec.outputs, *(item.path for item in patient.spec.inputs))
+            yield now.mono + _poll(min(ward.limits.max_ages(files), default=INFINITE))
         if patient.under_way:
             yield now.mono + ORDER_PATIENCE
         elif state is Health.HEALTHY:

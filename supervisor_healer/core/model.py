@@ -447,7 +447,10 @@ class Consult:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Write a memory of a worker, file or config (`kind`, or ``host``) to the journal, before what follows."""
+    """Write a memory to the journal, before what follows.
+
+    `kind` is ``worker``, ``file``, ``care`` (what is mended, by path) or ``host``.
+    """
 
     kind: str
     name: str
@@ -517,7 +520,10 @@ class FileVerdict:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerVerdict:
-    """What is concluded about a reader that supervisord does not run; `state` is healthy, late, blocked or unknown."""
+    """What is concluded about a reader that supervisord does not run; `state` is healthy, late, blocked or unknown.
+
+    `explanation` is what follows from its inputs: the chains to the root causes, and what happens next.
+    """
 
     name: str
     state: Health
@@ -526,6 +532,7 @@ class ConsumerVerdict:
     critical: bool
     inputs: tuple[FileVerdict, ...] = ()
     blocked_by: tuple[str, ...] = ()
+    explanation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,14 @@ when the report is made. A deed stays in the report until the cycle after the on
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from supervisor_healer.core.bulletin import Bulletin
 from supervisor_healer.core.dependencies import Dependencies
+from supervisor_healer.core.freshness import NEVER
 from supervisor_healer.core.model import (
     ComponentEntry,
     ComponentResult,
@@ -23,9 +26,13 @@ from supervisor_healer.core.model import (
     Now,
     Verdict,
 )
-from supervisor_healer.core.upkeep import ConfigCare, Upkeep
+from supervisor_healer.core.upkeep import Care, ConfigCare, Upkeep
 from supervisor_healer.core.ward import Ward
+from supervisor_healer.words import ago
 
+MAY_BE_SILENT = 2  # rounds for which a component healer's last answer stays in the report without a newer one
+_TOUCHY = re.compile(r"[^\w@%+=:,./*?\[\]-]")  # what a shell would take for its own; a pattern's marks are meant so
+ESCAPED = r"\\\g<0>"
 BAD_FRESHNESS = frozenset({Freshness.STALE, Freshness.MISSING, Freshness.UNKNOWN})
 
 
@@ -84,8 +91,12 @@ class ReportBook:
         self._former = Deeds(0.0)
         self._deeds = Deeds(0.0)
         self._components: dict[str, ComponentResult] = {}
+        self._silent: Counter[str] = Counter()
+        self._turned = NEVER
         self._round = (0.0, "")
+        self._said: dict[str, list[str]] = {}
         self.mode = Mode.HEAL
+        self.cycle = 60.0
 
     # --- what is done ----------------------------------------------------------------------------------------------
 
@@ -118,15 +129,29 @@ class ReportBook:
             Entry(entry.subject, entry.kind, entry.message, entry.critical, entry.action, entry.by, at=now.wall)
         )
 
-    def answered(self, result: ComponentResult) -> None:
-        """What a component healer has told in this round."""
-        self._components[result.name] = result
+    def asks_components(self) -> None:
+        """The component healers are asked again; what one has told stays until it answers, but not for ever."""
+        self._silent.update(self._components)
+        self._components = {name: one for name, one in self._components.items() if self._silent[name] <= MAY_BE_SILENT}
 
-    def round_ends(self, now: Now, took: float, cause: str) -> None:
-        """A round is over: what it did stays in the report until the next one is over, too."""
-        self._former, self._deeds = self._deeds, Deeds(now.wall)
-        self._round = (took, cause)
-        self._components = {}
+    def answered(self, result: ComponentResult, said: Iterable[str]) -> list[str]:
+        """What a component healer has told; those lines of `said` that it had not told the last time."""
+        self._components[result.name] = result
+        self._silent[result.name] = 0
+        before = self._said.get(result.name, [])
+        self._said[result.name] = list(said)
+        return [line for line in said if line not in before]
+
+    def forget_components(self) -> None:
+        """There are none any more."""
+        self._components, self._said = {}, {}
+
+    def round_ends(self, began: float, now: Now, cause: str) -> None:
+        """A round is over: what was done stays in the report for a whole cycle more, however many are asked for."""
+        if began - self._turned >= self.cycle:
+            self._former, self._deeds = self._deeds, Deeds(now.wall)
+            self._turned = began
+        self._round = (now.mono - began, cause)
 
     # --- the report ------------------------------------------------------------------------------------------------
 
@@ -142,10 +167,10 @@ class ReportBook:
             duration=took,
             cause=cause,
             mode=self.mode,
-            healed=(*(entry for deeds in both for entry in deeds.healed), *self._told("healed", now)),
-            failed=(*self._dated(self._failed(verdicts), now), *self._told("failed", now)),
-            blocked=tuple(self._dated(self._blocked(verdicts), now)),
-            warnings=(*self._dated(self._warnings(verdicts), now), *self._told("warnings", now)),
+            healed=_sorted((*(entry for deeds in both for entry in deeds.healed), *self._told("healed")), now),
+            failed=_sorted((*self._failed(verdicts, now), *self._told("failed")), now),
+            blocked=_sorted(self._blocked(verdicts), now),
+            warnings=_sorted((*self._warnings(verdicts), *self._told("warnings")), now),
             stats=(
                 ("workers_restarted", sum(deeds.restarted for deeds in both)),
                 ("files_repaired", sum(deeds.created for deeds in both)),
@@ -157,28 +182,19 @@ class ReportBook:
             ),
         )
 
-    @staticmethod
-    def _dated(entries: Iterable[Entry], now: Now) -> Iterator[Entry]:
-        """Conditions hold at the moment of the report; critical ones come first."""
-        for entry in sorted(entries, key=lambda one: not one.critical):
-            yield Entry(
-                entry.subject, entry.kind, entry.message, entry.critical, entry.action, entry.by, entry.blocked_by,
-                now.wall,
-            )  # fmt: skip
-
-    def _told(self, which: str, now: Now) -> Iterator[Entry]:
+    def _told(self, which: str) -> Iterator[Entry]:
         """What the component healers tell, under their own names."""
         for result in self._components.values():
             entries: tuple[ComponentEntry, ...] = getattr(result, which)
             if result.problem and which == "warnings":
                 said = f"the component healer {result.name} did not answer properly: {result.problem}"
-                yield Entry(result.name, "component", said, by=result.name, at=now.wall)
+                yield Entry(result.name, "component", said, by=result.name)
             for one in entries:
-                yield Entry(one.subject, "component", one.message, one.critical, one.action, result.name, at=now.wall)
+                yield Entry(one.subject, "component", one.message, one.critical, one.action, result.name)
 
     # --- conditions ------------------------------------------------------------------------------------------------
 
-    def _failed(self, verdicts: Iterable[Verdict]) -> Iterator[Entry]:
+    def _failed(self, verdicts: Iterable[Verdict], now: Now) -> Iterator[Entry]:
         """What needs a person."""
         for one in verdicts:
             heal = f"supervisorctl heal {one.worker}"
@@ -193,18 +209,32 @@ class ReportBook:
                 said = f"{one.worker} is {one.state}: {one.reason}"
                 yield Entry(one.worker, "worker", said, one.critical, f"supervisorctl explain {one.worker}")
         for path, care in self._upkeep.files.items():
-            if care.trouble:
+            if care.trouble and not self._ward.tracks[path].present:
                 yield self._untouched(path, "file", f"cannot be created: {care.trouble}")
-        for path, care in self._upkeep.configs.items():
-            yield from self._bad_config(path, care)
+            yield from self._unanswered(path, "file", care, now)
+        for path, config in self._upkeep.configs.items():
+            yield from self._bad_config(path, config)
+            yield from self._unanswered(path, "config", config, now)
         for path, track in self._ward.tracks.items():
-            if track.problem and not track.passing and path not in self._upkeep.configs:
-                yield self._untouched(path, "file", f"cannot be judged: {track.problem}")
+            if track.problem and not track.passing and self._is_sound(path):
+                kind = "config" if path in self._upkeep.configs else "file"
+                yield self._untouched(path, kind, f"cannot be judged: {track.problem}")
 
-    @staticmethod
-    def _waits(one: Verdict) -> bool:
+    def _waits(self, one: Verdict) -> bool:
         """Whether the healer goes on with it by itself: only the moment is not there yet."""
+        if one.worker in self._bulletin.waiting:
+            return True
         return one.next_attempt is not None and one.last_heal.outcome != "failed"
+
+    def _is_sound(self, path: str) -> bool:
+        """Whether there is nothing to be said of its content, as of every file that is no config."""
+        care = self._upkeep.configs.get(path)
+        return care is None or care.found is None or care.found.state is ConfigState.VALID
+
+    def _unanswered(self, path: str, kind: str, care: Care, now: Now) -> Iterator[Entry]:
+        """What is being mended for so long that nobody waits for it any more."""
+        if care.busy and not care.is_awaited(now):
+            yield self._untouched(path, kind, f"has been in the works ({care.busy}) for {ago(care.began)}")
 
     def _untouched(self, path: str, kind: str, said: str) -> Entry:
         critical = self._ward.tracks[path].spec.critical
@@ -222,7 +252,7 @@ class ReportBook:
             said += f" ({care.trouble})"
         action = f"edit {self._absolute(path)}"
         if found.state is ConfigState.MISSING:
-            action = f"supervisorctl heal --restore {path}, or write {self._absolute(path)}"
+            action = f"supervisorctl heal --restore {_TOUCHY.sub(ESCAPED, path)}, or write {self._absolute(path)}"
         yield Entry(path, "config", said, critical, action)
 
     def _blocked(self, verdicts: Iterable[Verdict]) -> Iterator[Entry]:
@@ -267,10 +297,10 @@ class ReportBook:
         """Every file that is not as it should be: with its producer, or with who waits for it."""
         ward = self._ward
         for path, track in ward.tracks.items():
-            if track.looked is None or track.problem or path in self._upkeep.configs:
+            if track.looked is None or track.problem:
                 continue
             freshness = track.as_input(track.looked).freshness
-            if freshness is Freshness.FRESH:
+            if freshness is Freshness.FRESH or not self._is_sound(path):
                 continue
             producers = [name for name in ward.pipeline.producers[path] if name in by_name]
             waiting = self._dependencies.waiting_for(path)
@@ -300,4 +330,11 @@ class ReportBook:
     def _absolute(self, path: str) -> str:
         """The path as a person can type it anywhere."""
         root = self._ward.pipeline.root
-        return path if path.startswith("/") or not root else f"{root.rstrip('/')}/{path}"
+        place = path if path.startswith("/") or not root else f"{root.rstrip('/')}/{path}"
+        return _TOUCHY.sub(ESCAPED, place)
+
+
+def _sorted(entries: Iterable[Entry], now: Now) -> tuple[Entry, ...]:
+    """Critical ones first; conditions hold at the moment of the report."""
+    dated = (one if one.at else replace(one, at=now.wall) for one in entries)
+    return tuple(sorted(dated, key=lambda one: not one.critical))

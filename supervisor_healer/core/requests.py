@@ -44,7 +44,7 @@ class Begin(Protocol):
 class Ticket:
     """An open request: whom it still waits for, what became of the others, and whom it restarted.
 
-    `round`: the healing cycle, by number, that has to be over before it is answered; 0 none.
+    `round`: the healing cycle, by number, that it has asked for; 0 none. `heal all` is answered when that is over.
     """
 
     request: HealRequest
@@ -58,6 +58,10 @@ class Ticket:
     def everyone(self) -> bool:
         """Whether it is `heal all`."""
         return self.request.worker == "all"
+
+    def is_over(self, completed: int) -> bool:
+        """Whether it can be answered, when so many rounds are over."""
+        return not self.waiting and not (self.everyone and self.round > completed)
 
     def settle(self, name: str, status: int, reason: str) -> None:
         """What became of this worker."""
@@ -90,7 +94,7 @@ class HealDesk:
     def is_due(self) -> bool:
         """Whether an answer is ready to be given."""
         over = self.round.completed
-        return any(not ticket.waiting and ticket.round <= over for ticket in self._tickets.values()) or any(
+        return any(ticket.is_over(over) for ticket in self._tickets.values()) or any(
             number <= over for number in self._verifying.values()
         )
 
@@ -110,9 +114,6 @@ class HealDesk:
         if request.worker == "all":
             members = sorted(patients, key=self._ward.pipeline.rank.__getitem__)
         ticket = self._tickets[request.id] = Ticket(request, dict.fromkeys(members))
-        if not request.dry_run:
-            number = self.round.ask(f"heal {request.worker}", mends=True)
-            ticket.round = number if ticket.everyone else 0
         for name in members:
             memory = patients[name].memory
             if request.id in memory.answered:
@@ -120,11 +121,14 @@ class HealDesk:
                 ticket.settle(name, int(status), str(reason))
             elif memory.attempt is not None and request.id in memory.attempt.requests:
                 ticket.acted.add(name)
+        if not request.dry_run and (ticket.waiting or ticket.everyone):
+            ticket.round = self.round.ask(f"heal {request.worker}", mends=True)
         self._ward.call(ticket.waiting)
 
     def verify(self, request: VerifyRequest) -> None:
         """A look at everything: answered when a whole round has been made since."""
-        self._verifying.setdefault(request.id, self.round.ask("verify", mends=False))
+        if request.id not in self._verifying:
+            self._verifying[request.id] = self.round.ask("verify", mends=False)
 
     def step(self, request: str, worker: str, text: str) -> None:
         """A step of an attempt that this request waits for."""
@@ -148,9 +152,9 @@ class HealDesk:
         for ticket in list(self._tickets.values()):
             for name in [name for name in names if name in ticket.waiting]:
                 self._serve(ticket, name, now, begin)
-            if not ticket.waiting and ticket.round <= self.round.completed:
-                if ticket.round:
-                    self._add_mended(ticket)
+            if ticket.everyone and 0 < ticket.round <= self.round.completed:
+                self._add_mended(ticket)
+            if ticket.is_over(self.round.completed):
                 del self._tickets[ticket.request.id]
                 self._record.add(ticket.answer())
         for request in [one for one, number in self._verifying.items() if number <= self.round.completed]:
@@ -160,7 +164,8 @@ class HealDesk:
             self._record.add(Answer(request, OK, said))
 
     def _add_mended(self, ticket: Ticket) -> None:
-        """`heal all` also says what became of files and configs."""
+        """`heal all` also says what became of files and configs, as soon as its round is over."""
+        ticket.round = 0
         for path, (status, said) in self._upkeep.outcomes().items():
             self._tell(ticket, path, said)
             ticket.settle(path, status, said)
@@ -175,9 +180,11 @@ class HealDesk:
         if patient.memory.attempt is not None:
             self._join(ticket, name, patient.memory.attempt)
             return
-        if (path := self._upkeep.awaited_by(name)) and not ticket.request.dry_run and not ticket.request.force:
-            self._tell(ticket, name, f"waits for {path}, which is being checked and mended")
-            return
+        if not ticket.request.dry_run and not ticket.request.force:
+            round_comes = ticket.round > self.round.completed
+            if path := self._upkeep.awaited_by(name, now, round_comes=round_comes):
+                self._tell(ticket, name, f"waits for {path}, which is being checked and mended")
+                return
         judged = ward.diagnosis.judge(patient, now, operator=True)
         if judged.state in FINE:
             self._fine(ticket, name, judged)

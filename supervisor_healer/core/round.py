@@ -1,31 +1,21 @@
 """The healing cycle: workers, files, configs, dependencies, and the report at its end.
 
 Workers are judged at their own deadlines, too; a round looks at all of them once. It takes as many turns as its checks
-and repairs need, and nothing else waits for it but who reads what is being mended.
+and repairs need, but no longer than `PATIENCE`, and nothing else waits for it but who reads what is being mended.
 """
 
 from __future__ import annotations
-
-from enum import Enum
 
 from supervisor_healer.core.freshness import NEVER
 from supervisor_healer.core.looks import Looks
 from supervisor_healer.core.model import Consult, Mode, Now
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.report import ReportBook
-from supervisor_healer.core.upkeep import Upkeep
+from supervisor_healer.core.upkeep import PATIENCE, Upkeep
 from supervisor_healer.core.ward import Ward
 
 ALL = "heal all"
 RECENT = 12.0  # seconds; a look that a heartbeat took a moment ago need not be taken again for the cycle
-
-
-class Stage(Enum):
-    """How far a round has come."""
-
-    RESTING = "resting"
-    CHECKING = "checking"
-    MENDING = "mending"
 
 
 class Round:
@@ -43,41 +33,40 @@ class Round:
         self.cycle = 60.0
         self.has_components = False
         self.completed = 0
-        self._stage = Stage.RESTING
-        self._next_at = NEVER
+        self._under_way = False
+        self._last = NEVER  # when the last one began that may mend
         self._asked: dict[str, bool] = {"start": True}  # cause -> whether it may mend
         self._cause = ""
         self._mends = False
-        self._by_person = False
         self._consults = False
         self._began = 0.0
 
     def ask(self, cause: str, *, mends: bool) -> int:
         """Begin a round as soon as may be; the number that `completed` has when it is over."""
         self._asked[cause] = self._asked.get(cause, False) or mends
-        return self.completed + (1 if self._stage is Stage.RESTING else 2)
+        return self.completed + (2 if self._under_way else 1)
 
     @property
     def next_due(self) -> float:
-        """The mono moment of the next round, NEVER if at once, infinite while one is under way and nobody asks."""
-        if self._stage is not Stage.RESTING:
-            return float("inf")
-        return NEVER if self._asked else self._next_at
+        """The mono moment of the next round, NEVER if at once; while one is under way, that at which it must end."""
+        if self._under_way:
+            return self._began + PATIENCE
+        return NEVER if self._asked else self._last + self.cycle
 
     def begin_turn(self, now: Now) -> None:
         """Begin if it is time: everything is to be looked at in this turn."""
-        if self._stage is not Stage.RESTING or now.mono < self.next_due:
+        if self._under_way or now.mono < self.next_due:
             return
-        self._stage, self._began = Stage.CHECKING, now.mono
-        due = now.mono >= self._next_at
+        self._under_way, self._began = True, now.mono
+        due = now.mono >= self._last + self.cycle
         causes = list(self._asked) or ["cycle"]
         self._cause = causes[0]
         self._mends = due or any(self._asked.values())
-        self._by_person = any(cause.startswith("heal") for cause in causes)
         self._consults = self.has_components and (due or not {"start", "reload", ALL}.isdisjoint(causes))
         self._asked = {}
         if self._mends:
-            self._next_at = now.mono + self.cycle
+            self._last = now.mono
+        self._upkeep.begin_round(asked=any(cause.startswith("heal ") for cause in causes))
         self._ward.call(self._ward.patients)
         old = now.mono if ALL in causes or not self._mends else now.mono - RECENT
         self._looks.want(
@@ -88,15 +77,15 @@ class Round:
 
     def step(self, now: Now, *, halted: bool) -> bool:
         """Take the round as far as it goes now; whether it is over by that."""
-        if self._stage is Stage.CHECKING and not self._upkeep.unchecked:
-            if self._mends and not halted:
-                self._upkeep.plan(now, asked=self._by_person)
-            self._stage = Stage.MENDING
-        if self._stage is not Stage.MENDING or self._upkeep.busy:
+        if not self._under_way:
             return False
-        self._stage = Stage.RESTING
+        self._upkeep.go_on(now, mends=self._mends)
+        if self._upkeep.is_busy(now) and now.mono < self._began + PATIENCE:
+            return False
+        self._under_way = False
         self.completed += 1
-        self._book.round_ends(now, now.mono - self._began, self._cause)
+        self._book.round_ends(self._began, now, self._cause)
         if self._consults and self._book.mode is Mode.HEAL and not halted:
+            self._book.asks_components()
             self._record.add(Consult())
         return True

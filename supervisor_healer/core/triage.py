@@ -10,6 +10,7 @@ from typing import Protocol
 from supervisor_healer.core.budget import half_used, room_at
 from supervisor_healer.core.explanation import evidence
 from supervisor_healer.core.freshness import INFINITE
+from supervisor_healer.core.memory import Wish
 from supervisor_healer.core.model import Health, Intensity, Mode, Now, ProcessState
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.record import Record
@@ -119,18 +120,34 @@ class Triage:
 
     # --- restarts that are wished ------------------------------------------------------------------------------
 
+    def wish(self, name: str, reason: str, source: str, now: Now) -> None:
+        """A component healer wants it restarted."""
+        memory = self._ward.patients[name].memory
+        if memory.wish is not None and not memory.wish.source:
+            self._record.note(name, "refused", f"{reason}: a restart is wanted already, {memory.wish.reason}")
+            return
+        memory.wish = Wish(reason, now.mono, source)
+        self._record.worker_changed(name)
+        self._ward.call([name])
+
     def _is_wished(self, name: str) -> bool:
         """Whether a repair or a component healer wants it restarted, and nothing but the gate can be in the way."""
         patient = self._ward.patients[name]
         wish, start = patient.memory.wish, patient.start
         if wish is None:
             return False
-        gone = patient.is_gone or patient.process is None
+        gone = patient.is_gone or patient.is_stopped or patient.process is None
         if (start is not None and start.mono > wish.since) or (gone and not wish.source):
             self._drop_wish(name)  # it has noticed by a start of its own, or will with its next
             return False
-        if gone or patient.memory.unmonitored:
-            why = "it is unmonitored" if patient.memory.unmonitored else f"it is {self._ward.judged(name).state}"
+        why = ""
+        if patient.memory.unmonitored:
+            why = "it is unmonitored"
+        elif gone:
+            why = f"it is {self._ward.judged(name).state}"
+        elif patient.memory.attempt is not None and wish.source:
+            why = "a restart is under way already"
+        if why:
             self._record.note(name, "refused", f"{wish.reason}: no restart, {why}")
             self._drop_wish(name)
             return False
@@ -141,6 +158,9 @@ class Triage:
         self._record.worker_changed(name)
 
     def _unconfirmed(self, name: str, now: Now) -> Refusal | None:
+        judged = self._ward.judged(name)
+        if judged.state in (Health.UNKNOWN, Health.DOWN):  # down: somebody is stopping it
+            return Refusal(f"{judged.state}: {judged.reason}")
         obstacle = self._ward.diagnosis.unconfirmed(self._ward.patients[name], now)
         if obstacle is None:
             return None

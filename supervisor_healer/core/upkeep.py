@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervisor_healer.core.budget import add_restart, room_at
-from supervisor_healer.core.freshness import OwnWrite
+from supervisor_healer.core.freshness import NEVER, OwnWrite
 from supervisor_healer.core.memory import Wish
 from supervisor_healer.core.model import (
     Answer,
@@ -38,6 +38,7 @@ from supervisor_healer.words import duration
 
 MENDS = Intensity(6, 3600.0)  # of one file: more than that is a fight with somebody
 SETTLED = 2.0  # seconds that a file must have been gone before the cycle makes it anew: it may be being replaced
+PATIENCE = 60.0  # seconds after which nobody waits any more for what is being mended: it goes on, and is told
 ANSWERS_KEPT = 20
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 75
@@ -47,29 +48,48 @@ DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 class Care:
     """What is done about one file or config.
 
-    `busy` is what is under way ('' nothing), `trouble` why it cannot be mended. `mends` are the moments (mono) of the
-    last mends, `said` what was last told of it in the history, `outcome` what came of it in the last round, as an exit
-    status and in words.
+    `busy` is what is under way ('' nothing) since `began` (mono), `trouble` why it cannot be mended. `mends` are the
+    moments (mono) of the last mends, `said` what was last told of it in the history, `outcome` what came of it in the
+    last round, as an exit status and in words.
     """
 
     busy: str = ""
+    began: float = 0.0
     trouble: str = ""
     mends: list[float] = field(default_factory=list)
     said: str = ""
     outcome: tuple[int, str] | None = None
 
+    def is_awaited(self, now: Now) -> bool:
+        """Whether it is being mended, and somebody may still wait for that."""
+        return bool(self.busy) and now.mono < self.began + PATIENCE
+
+    def is_fine(self) -> None:
+        """There is nothing to be mended, whoever has seen to that: what comes next is told anew."""
+        self.trouble = self.said = ""
+
+    def as_json(self) -> dict[str, object]:
+        """What must outlive the healer, as plain JSON values."""
+        return {"mends": list(self.mends)}
+
+    def recall(self, data: Mapping[str, Any], past: Callable[[float], float]) -> None:
+        """Take back what `as_json` gave; `past` puts a moment on this monotonic clock."""
+        self.mends = [past(moment) for moment in data["mends"]]
+
 
 @dataclass(slots=True)
 class ConfigCare(Care):
-    """Of a config besides: what the last check `found`, and what must outlive the healer.
+    """Of a config besides: what the last check `found`, and more that must outlive the healer.
 
     `left_alone`: the content (digest) that an operator has put back. `intent`: the verb of what was begun, the digest
-    before it, and the request it is for. `answered`: what became of the last requests.
+    before it, and the request it is for. `asked`: a request to restore it, which waits for its first check.
+    `answered`: what became of the last requests.
     """
 
     found: ConfigFound | None = None
     left_alone: str = ""
     intent: tuple[str, str, str] | None = None
+    asked: str = ""
     answered: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
@@ -78,7 +98,7 @@ class ConfigCare(Care):
         return self.found is not None and bool(self.left_alone) and self.found.digest == self.left_alone
 
     def as_json(self) -> dict[str, object]:
-        """Plain JSON values."""
+        """What must outlive the healer, as plain JSON values."""
         return {
             "left_alone": self.left_alone,
             "mends": list(self.mends),
@@ -88,8 +108,8 @@ class ConfigCare(Care):
 
     def recall(self, data: Mapping[str, Any], past: Callable[[float], float]) -> None:
         """Take back what `as_json` gave; `past` puts a moment on this monotonic clock."""
+        Care.recall(self, data, past)
         self.left_alone = str(data["left_alone"])
-        self.mends = [past(moment) for moment in data["mends"]]
         if data["intent"] is not None:
             verb, digest, request = map(str, data["intent"])
             self.intent = (verb, digest, request)
@@ -97,7 +117,7 @@ class ConfigCare(Care):
 
 
 class Upkeep:
-    """The care of every file that may be created and of every config."""
+    """The care of every file that may be created and of every config. `halted`: why nothing is ordered any more."""
 
     def __init__(self, ward: Ward, record: Record) -> None:
         self._ward = ward
@@ -105,106 +125,168 @@ class Upkeep:
         self.configs: dict[str, ConfigCare] = {}
         self.files: dict[str, Care] = {}
         self.mode = Mode.HEAL
+        self.halted = ""
+        self._root = ""
+        self._absent: dict[str, ConfigCare] = {}  # configs that have left the architecture, and may come back
+        self._open: dict[str, None] = {}  # what this round has still to go through
+        self._asked = False
 
     def adopt(self) -> None:
         """Go on with the ward's pipeline, keeping what is known of what stays."""
         pipeline = self._ward.pipeline
-        self.configs = {path: self.configs.get(path) or ConfigCare() for path in pipeline.configs}
+        moved, self._root = pipeline.root != self._root, pipeline.root
+        for path in [path for path in self.configs if moved or path not in pipeline.configs]:
+            self._let_go(path, self.configs.pop(path))
+        if moved:
+            self.files, self._absent = {}, {}  # the same paths are other files now
+        self.configs = {
+            path: self.configs.get(path) or self._absent.pop(path, None) or ConfigCare() for path in pipeline.configs
+        }
         made = [path for path, spec in pipeline.files.items() if spec.create is not None and path not in self.configs]
         self.files = {path: self.files.get(path) or Care() for path in made}
 
+    def _let_go(self, path: str, care: ConfigCare) -> None:
+        """It has left the architecture: who waits for it is told; what was begun is seen when it comes back."""
+        request = care.asked
+        if care.intent is not None:
+            verb, digest, request = care.intent
+            care.intent = (verb, digest, "")
+        self._answer(care, request, REFUSED, f"{path} is no longer in the architecture")
+        care.busy = care.asked = ""
+        care.found = None
+        self._absent[path] = care
+
     def recall(self, path: str, data: Mapping[str, Any], past: Callable[[float], float]) -> None:
-        """What a former life remembered of a config."""
-        if path in self.configs:
-            self.configs[path].recall(data, past)
+        """What a former life remembered of a file or config."""
+        care = self._care(path)
+        if care is not None:
+            care.recall(data, past)
+
+    def _care(self, path: str) -> Care | None:
+        return self.configs.get(path) or self.files.get(path)
 
     # --- what is under way ---------------------------------------------------------------------------------------
 
-    @property
-    def unchecked(self) -> bool:
-        """Whether any config is still being checked."""
-        return any(self._ward.tracks[path].passing for path in self.configs)
+    def is_busy(self, now: Now) -> bool:
+        """Whether this round has still to go through anything, or waits for what is being mended."""
+        return bool(self._open) or any(care.is_awaited(now) for care in (*self.configs.values(), *self.files.values()))
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything is being mended."""
-        return any(care.busy for care in (*self.configs.values(), *self.files.values()))
+    def awaited_by(self, name: str, now: Now, *, round_comes: bool) -> str:
+        """A file that this worker reads and that is being checked or mended; '' if there is none.
 
-    def awaited_by(self, name: str) -> str:
-        """A file that this worker reads and that is about to be checked or mended; '' if there is none."""
+        `round_comes`: what can be mended will be, too.
+        """
         for item in self._ward.patients[name].spec.inputs:
-            care = self.configs.get(item.path) or self.files.get(item.path)
-            if care is not None and (care.busy or self._ward.tracks[item.path].passing):
+            care = self._care(item.path)
+            if care is None:
+                continue
+            comes = round_comes and isinstance(care, ConfigCare) and not care.busy and self._is_to_be_repaired(care)
+            if care.is_awaited(now) or self._ward.tracks[item.path].passing or (comes and self._may_act):
                 return item.path
         return ""
 
-    # --- the plan of a cycle -------------------------------------------------------------------------------------
+    @property
+    def _may_act(self) -> bool:
+        return self.mode is Mode.HEAL and not self.halted
 
-    def plan(self, now: Now, *, asked: bool) -> None:
-        """Order what is to be created and repaired; `asked`: by a person, who opens a new budget."""
-        if self.mode is Mode.OBSERVE:
-            return
+    # --- a round -------------------------------------------------------------------------------------------------
+
+    def begin_round(self, *, asked: bool) -> None:
+        """Everything is to be gone through; `asked`: by a person, who opens a new budget."""
+        self._open, self._asked = dict.fromkeys((*self.files, *self.configs)), asked
         for care in (*self.files.values(), *self.configs.values()):
             care.outcome = None
-        for path, care in self.files.items():
-            if self._is_to_be_made(path, now, asked=asked) and self._may(care, now, asked=asked):
-                self._create(path, care, now)
-        for path, config in self.configs.items():
-            if self._is_to_be_repaired(config) and self._may(config, now, asked=asked):
-                self._begin(path, config, "repair", "")
 
-    def _is_to_be_made(self, path: str, now: Now, *, asked: bool) -> bool:
+    def go_on(self, now: Now, *, mends: bool) -> None:
+        """Order what is to be created and repaired; what is still being checked is left for a later turn."""
+        for path in list(self._open):
+            care = self._care(path)
+            if isinstance(care, ConfigCare) and self._ward.tracks[path].passing:
+                continue
+            del self._open[path]
+            if care is None or not mends or not self._may_act:
+                continue
+            if isinstance(care, ConfigCare):
+                if self._is_to_be_repaired(care) and self._may(path, care, now):
+                    self._begin(path, care, "repair", "", now)
+            elif self._is_to_be_made(path, care, now) and self._may(path, care, now):
+                self._create(path, care, now)
+
+    def _is_to_be_made(self, path: str, care: Care, now: Now) -> bool:
         """Certainly not there, and not merely between a rename and the next write."""
         track = self._ward.tracks[path]
-        if track.looked != now or track.present or track.placeholder or track.problem:
+        if track.present or track.placeholder:
+            care.is_fine()
+        if track.looked != now or track.gone_since is None:
             return False
-        return asked or now.mono - track.seen_mono >= SETTLED
+        return self._asked or track.seen_mono == NEVER or now.mono - track.gone_since >= SETTLED
 
     def _is_to_be_repaired(self, care: ConfigCare) -> bool:
         found = care.found
         return found is not None and bool(found.repairs) and not care.is_left_alone
 
-    def _may(self, care: Care, now: Now, *, asked: bool) -> bool:
+    def _may(self, path: str, care: Care, now: Now) -> bool:
+        """Whether it may be mended once more; a repair that changed nothing is taken back from the count."""
         if care.busy:
             return False
-        if asked:
+        if self._asked:
             care.mends = []
         if room_at(care.mends, now.mono, MENDS) > now.mono:
-            care.trouble = (
-                f"mended {MENDS.max} times in {duration(MENDS.within)}: somebody undoes it, so it is left as it is"
-            )
+            done = f"mended {MENDS.max} times in {duration(MENDS.within)}"
+            self._cannot(path, care, f"{done}: somebody undoes it, so it is left as it is")
             return False
         care.mends = add_restart(care.mends, now.mono, MENDS)
+        care.began = now.mono
         return True
+
+    def _cannot(self, path: str, care: Care, why: str, evidence: tuple[str, ...] = ()) -> None:
+        care.trouble = why
+        if care.said != why:
+            care.said = why
+            self._record.note(path, "unmended", why, evidence)
 
     def _create(self, path: str, care: Care, now: Now) -> None:
         care.busy = "create"
         track, mtime = self._ward.tracks[path], int(now.wall) // 2 * 2  # a whole, even second: any file system keeps it
         made = track.spec.create
         assert made is not None
-        track.own = OwnWrite(float(mtime), made=True)
+        track.own = OwnWrite(float(mtime))
         self._record.files_changed([path])
+        self._remember(path, care)
         self._record.add(Create(path, made, mtime))
 
-    def _begin(self, path: str, care: ConfigCare, verb: str, request: str) -> None:
+    def _begin(self, path: str, care: ConfigCare, verb: str, request: str, now: Now) -> None:
         digest = "" if care.found is None else care.found.digest
-        care.busy, care.intent = verb, (verb, digest, request)
+        care.busy, care.began, care.intent = verb, now.mono, (verb, digest, request)
         self._remember(path, care)
         self._record.add(Repair(path, digest) if verb == "repair" else Restore(path))
 
-    def _remember(self, path: str, care: ConfigCare) -> None:
-        self._record.remember(Remember("config", path, care.as_json()))
+    def _remember(self, path: str, care: Care) -> None:
+        self._record.remember(Remember("care", path, care.as_json()))
 
     def outcomes(self) -> dict[str, tuple[int, str]]:
         """What the last round has done, and what it could not put right, by path: an exit status, and words."""
-        every = {**self.files, **self.configs}
-        results = {path: care.outcome for path, care in every.items() if care.outcome is not None}
-        for path, care in self.configs.items():
-            found = care.found
-            unsound = found is not None and found.state is not ConfigState.VALID and not care.is_left_alone
-            if path not in results and unsound and found is not None:
-                results[path] = (FAILED, f"{found.state}: {'; '.join(found.problems)}")
+        results: dict[str, tuple[int, str]] = {}
+        for path, care in {**self.files, **self.configs}.items():
+            if care.outcome is not None:
+                results[path] = care.outcome
+            elif care.busy:
+                results[path] = (REFUSED, f"its {care.busy} is still under way")
+            elif isinstance(care, ConfigCare) and (outcome := self._unsound(path, care)) is not None:
+                results[path] = outcome
         return results
+
+    def _unsound(self, path: str, care: ConfigCare) -> tuple[int, str] | None:
+        """What there is to say of a config with which nothing was done."""
+        track, found = self._ward.tracks[path], care.found
+        if track.passing:
+            return REFUSED, "it is still being checked"
+        if found is None or found.state is ConfigState.VALID or care.is_left_alone:
+            return None
+        said = f"{found.state}: {'; '.join(found.problems)}"
+        if found.repairs and not self._may_act:
+            return REFUSED, f"{said}; not repaired: {self.halted or 'mode is observe'}"
+        return FAILED, said
 
     # --- what comes in -------------------------------------------------------------------------------------------
 
@@ -215,28 +297,40 @@ class Upkeep:
             return
         care.found = event
         if event.state is ConfigState.VALID:
-            care.trouble = ""
-        if care.intent is not None and not care.busy:
-            verb, digest, request = care.intent
-            care.intent = None
-            if event.digest != digest:
-                said = f"the {verb} that a former healer began is done"
-                self._done(event.path, care, Mended(verb, event.path, "done", (said,), found=event), now)
-                self._answer(care, request, DONE, said)
-            elif verb == "restore" and request:
-                self._begin(event.path, care, verb, request)
-            self._remember(event.path, care)
+            care.is_fine()
+        silent = event.state is ConfigState.UNREADABLE and not event.digest  # nobody knows what stands there
+        if care.intent is not None and not care.busy and not silent:
+            self._complete(event.path, care, event, now)
+        if care.asked and not care.busy and not silent:
+            request, care.asked = care.asked, ""
+            self._restore(event.path, care, request, now)
         self._concerns(event.path)
+
+    def _complete(self, path: str, care: ConfigCare, event: ConfigFound, now: Now) -> None:
+        """What was begun before this healer (or before the config left for a while) was done if its content changed."""
+        assert care.intent is not None
+        verb, digest, request = care.intent
+        care.intent = None
+        if event.state is not ConfigState.MISSING and event.digest != digest:
+            said = f"the {verb} that a former healer began is done"
+            if verb == "restore":
+                care.left_alone = event.digest
+            self._done(path, care, Mended(verb, path, "done", (said,), found=event), now)
+            self._answer(care, request, DONE, said)
+        elif request:
+            self._restore(path, care, request, now)
+        self._remember(path, care)
 
     def mended(self, event: Mended, now: Now) -> None:
         """What came of an order."""
-        care = self.configs.get(event.path) or self.files.get(event.path)
-        if care is None or not care.busy:
+        care = self._care(event.path)
+        if care is None or care.busy != event.verb:
             return  # it has left the architecture meanwhile
         care.busy = ""
         said = "; ".join(event.said)
         status = {"done": DONE, "unneeded": DONE, "changed": REFUSED}.get(event.outcome, FAILED)
         care.outcome = None if event.outcome == "unneeded" else (status, said)
+        request = ""
         if isinstance(care, ConfigCare):
             request = "" if care.intent is None else care.intent[2]
             care.intent = None
@@ -245,37 +339,36 @@ class Upkeep:
                 care.left_alone = care.found.digest
         if event.outcome == "done":
             self._done(event.path, care, event, now)
-        elif event.outcome == "failed":
-            care.trouble = said
-            if care.said != said:
-                care.said = said
-                self._record.note(event.path, "unmended", said, () if event.found is None else event.found.problems)
-        elif event.outcome == "changed" and care.mends:
-            care.mends.pop()
+        else:
+            if event.verb != "restore":
+                care.mends = care.mends[:-1]
+            if event.outcome == "failed":
+                self._cannot(event.path, care, said, () if event.found is None else event.found.problems)
         if event.verb == "create" and event.outcome != "done":
             self._ward.tracks[event.path].own = None
             self._record.files_changed([event.path])
         if isinstance(care, ConfigCare):
             self._answer(care, request, status, said)
-            self._remember(event.path, care)
+        self._remember(event.path, care)
         self._concerns(event.path)
 
     def _done(self, path: str, care: Care, event: Mended, now: Now) -> None:
-        care.trouble = care.said = ""
+        care.is_fine()
         word = {"create": "created", "restore": "restored"}.get(event.verb, "repaired")
         backup = f" (backup {event.backup})" if event.backup and event.verb == "repair" else ""
         said = "; ".join(event.said)
         self._record.note(path, word, f"{said}{backup}")
         if event.mtime is not None and event.verb != "create":
-            self._ward.tracks[path].own = OwnWrite(event.mtime, made=False)
+            self._ward.tracks[path].wrote(event.mtime)
             self._record.files_changed([path])
         spec = self._ward.pipeline.configs.get(path)
         if spec is not None:
             self._tell_readers(spec, word, now)
 
     def _concerns(self, path: str) -> None:
-        """It is to be looked at again, and those who read it judged anew."""
-        self._ward.call(self._ward.pipeline.readers.get(path, ()))
+        """It is to be looked at again, and those who read or write it judged anew."""
+        pipeline = self._ward.pipeline
+        self._ward.call((*pipeline.producers[path], *pipeline.readers.get(path, ())))
 
     # --- who must notice -----------------------------------------------------------------------------------------
 
@@ -284,11 +377,13 @@ class Upkeep:
         for name in [name for entry in spec.signalled for name in self._ward.pipeline.named(entry)]:
             patient = self._ward.patients[name]
             process = patient.process
+            if process is None or process.state is not ProcessState.RUNNING or self.halted:
+                continue  # it reads it when it starts
             if patient.memory.unmonitored:
                 self._record.note(name, "refused", f"{why}: no SIG{spec.signal}, it is unmonitored")
-            elif process is not None and process.state is ProcessState.RUNNING:
-                self._record.add(Signal(name, process.address, process.pid, spec.signal))
-                self._record.note(name, "signalled", f"SIG{spec.signal} to pid {process.pid}: {why}")
+                continue
+            self._record.add(Signal(name, process.address, process.pid, spec.signal))
+            self._record.note(name, "signalled", f"SIG{spec.signal} to pid {process.pid}: {why}")
         for name in [name for entry in spec.restarted for name in self._ward.pipeline.named(entry)]:
             self._ward.patients[name].memory.wish = Wish(why, now.mono)
             self._record.worker_changed(name)
@@ -296,7 +391,7 @@ class Upkeep:
 
     # --- an operator's restore -----------------------------------------------------------------------------------
 
-    def restore(self, request: RestoreRequest, halted: str) -> None:
+    def restore(self, request: RestoreRequest, now: Now) -> None:
         """Put the newest backup of a config back; each id acts once."""
         path = request.path
         care = self.configs.get(path)
@@ -306,15 +401,21 @@ class Upkeep:
         elif request.id in care.answered:
             status, reason = care.answered[request.id]
             self._record.add(Answer(request.id, int(status), str(reason)))
-        elif self.mode is Mode.OBSERVE or halted:
-            self._record.add(Answer(request.id, REFUSED, halted or "mode is observe"))
-        elif care.intent is not None and care.intent[2] == request.id:
+        elif request.id in (care.asked, "" if care.intent is None else care.intent[2]):
             pass  # it is under way, or a former healer began it: the check tells
-        elif care.busy or care.intent is not None:
+        elif care.busy or care.intent is not None or care.asked:
             self._record.add(Answer(request.id, REFUSED, f"{path} is being mended at this moment; try again"))
+        elif care.found is None:
+            care.asked = request.id  # whether a restore was done can be told only by what stood there before
         else:
-            self._record.add(Tell(request.id, f"puts the newest backup of {path} back"))
-            self._begin(path, care, "restore", request.id)
+            self._restore(path, care, request.id, now)
+
+    def _restore(self, path: str, care: ConfigCare, request: str, now: Now) -> None:
+        if not self._may_act:
+            self._record.add(Answer(request, REFUSED, self.halted or "mode is observe"))
+            return
+        self._record.add(Tell(request, f"puts the newest backup of {path} back"))
+        self._begin(path, care, "restore", request, now)
 
     def _answer(self, care: ConfigCare, request: str, status: int, reason: str) -> None:
         if not request:

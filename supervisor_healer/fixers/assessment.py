@@ -59,14 +59,24 @@ def assess(content: bytes, rules: Rules) -> Assessment:
     validation = schema.validate(document.value)
     if validation.broken:
         return Assessment("invalid", (validation.broken,))
-    if not validation.found:
+    problems = [finding.text for finding in validation.found] or _no_mapping(document.value, rules.schema)
+    if not problems:
         return Assessment("valid")
-    problems = [finding.text for finding in validation.found]
     repair, notes = _repair(document, form, schema, validation, rules)
     if repair is None:
         return Assessment("invalid", (*problems, *notes), more=validation.more)
     words = tuple(_words(document.value, edit) for edit in repair.edits)
     return Assessment("invalid", (*problems, *notes), words, text.encode(repair.text), validation.more)
+
+
+def _no_mapping(value: Any, schema: dict[str, Any]) -> list[str]:
+    """The problem of a document that is no mapping, where the schema speaks of fields and forgets to say so.
+
+    JSON Schema has nothing against it, but an emptied YAML file is not what such a schema means.
+    """
+    if isinstance(value, dict) or "type" in schema or not {"required", "properties"} & schema.keys():
+        return []
+    return [f"the document {shown(value)} has no fields (expected a mapping)"]
 
 
 def made(rules: Rules) -> tuple[bytes, str]:

@@ -25,7 +25,7 @@ from supervisor_healer.fixers.documents import (
 )
 from supervisor_healer.fixers.texts import MAX_DEPTH, UnreadableError, newline_of, placed, separator_like, unreadable
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s",:\[\]{}]+', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^\s",:\[\]{}]+', re.DOTALL)
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _LONGEST_NUMBER = 300  # digits; Python refuses to read whole numbers of more than 4300
 _scan = json.JSONDecoder(strict=True).raw_decode

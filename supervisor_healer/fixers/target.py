@@ -82,7 +82,7 @@ def fingerprint(status: os.stat_result) -> list[int]:
 
 
 def locate(root: str, path: str) -> Target:
-    """Where `path` leads. What may be changed lies inside `root`, or is an absolute path on which no link stands.
+    """Where `path` leads. What may be changed lies inside `root`, or was declared by an absolute path without links.
 
     Raises RefusedError for a path that no file can have, and for links that lead in circles.
     """
@@ -96,7 +96,8 @@ def locate(root: str, path: str) -> Target:
     if is_link and os.path.islink(real):
         raise RefusedError("it is a symbolic link that leads in circles")
     inside = os.path.commonpath([home, real]) == home
-    outside = "" if inside or real == absolute else f"it leads by a symbolic link to {real}, outside of the root"
+    declared = os.path.isabs(path) and real == os.path.normpath(path)
+    outside = "" if inside or declared else f"it leads to {real}, outside of the root"
     return Target(path, absolute, folder, name, is_link, outside)
 
 

@@ -122,6 +122,8 @@ def _place(text: str, path: Path) -> tuple[int, str]:
         table = table[step]
     item = table[path[-1]]
     source = str(item.as_string()) if hasattr(item, "as_string") else ""
+    if isinstance(item, bool):  # given without its item
+        source = str(item).lower()
     table[path[-1]] = _SENTINEL
     start = tomlkit.dumps(document).find(_SENTINEL) - 1
     if not source or start < 0 or not text.startswith(source, start):

@@ -8,6 +8,7 @@ written means the same in YAML 1.1, which many programs read.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,9 @@ class YamlFormat:
         yaml.Composer = BoundedComposer
         try:
             root = yaml.compose(text)
-            value = None if root is None else Values(yaml).of(root)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # ruamel.yaml's, of numbers that YAML 1.1 reads otherwise
+                value = None if root is None else Values(yaml).of(root)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             what = f"{error.context}, {error.problem}" if error.context and mark else error.problem or error.context

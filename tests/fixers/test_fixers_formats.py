@@ -201,11 +201,19 @@ def test_what_has_a_place_is_repaired_where_something_else_has_none() -> None:
     assert repaired("yaml", text) == text + "ratio: 0.5\n"
 
 
+def test_an_emptied_yaml_file_is_not_valid() -> None:
+    for text in ("", "# nothing\n", "---\n"):
+        assert assess(text.encode(), Rules("yaml", {"required": ["ratio"]})).state == "invalid"
+        assert assess(text.encode(), Rules("yaml", {})).state == "valid"
+
+
 @pytest.mark.parametrize("text", ["[]", "1", "null", '"x"'])
 def test_only_a_mapping_is_repaired(text: str) -> None:
     for form in ("json", "yaml"):
-        found = assess(text.encode(), Rules(form, SCHEMA))
-        assert (found.state, found.after) == ("invalid", None)
+        for schema in (SCHEMA, {"required": ["ratio"]}, {"properties": {"ratio": RATIO}}):
+            found = assess(text.encode(), Rules(form, schema))
+            assert (found.state, found.after) == ("invalid", None)
+            assert found.problems[0].endswith("(expected a mapping)")
 
 
 @pytest.mark.parametrize(
@@ -216,6 +224,7 @@ def test_only_a_mapping_is_repaired(text: str) -> None:
         ("yaml", "a: 1.0\nb: 0o17\nc: yes\nd: ~\ne: 2020-01-01 10:00:00\nf: .nan\ng: 010\n1: x\nh: !!str 1\ni: 0x1F\nj: 1e3\n",
          {"a": 1.0, "b": 15, "c": "yes", "d": None, "e": "2020-01-01 10:00:00", "f": ".nan", "g": 10, "1": "x",
           "h": "1", "i": 31, "j": 1000.0}),
+        ("yaml", "%YAML 1.1\n---\na: yes\nb: 1e3\nc: 010\n", {"a": True, "b": 1000.0, "c": 8}),
         ("toml", "a = 1.0\nb = 0o17\nc = true\ne = 2020-01-01T10:00:00Z\nf = nan\ng = 10:00:00\nh = 0x1F\n[x.y]\nz = [1]\n",
          {"a": 1.0, "b": 15, "c": True, "e": "2020-01-01T10:00:00Z", "f": "nan", "g": "10:00:00", "h": 31,
           "x": {"y": {"z": [1]}}}),

@@ -207,7 +207,7 @@ def test_a_link_to_outside_the_root_is_checked_but_nothing_is_changed_there(
         path = "configs/policies.json"
         (root / "configs").symlink_to(outside)
     answer = do(verb, root, path)
-    why = f"it leads by a symbolic link to {outside / 'policies.json'}, outside of the root"
+    why = f"it leads to {outside / 'policies.json'}, outside of the root"
     assert (answer["outcome"], answer["said"]) == ("failed", [line(why)])
     assert answer["problems"] == [line(f"it is not repaired: {why}"), MISSING]
     assert (answer["state"], answer["repairs"]) == ("invalid", [])
@@ -224,9 +224,10 @@ def test_a_root_that_is_itself_a_link_and_absolute_paths(tmp_path: Path) -> None
         (folder / "policies.json").write_bytes(BROKEN)
     assert do("repair", tmp_path / "root")["outcome"] == "done"
     assert do("repair", tmp_path / "root", str(tmp_path / "root" / "policies.json"))["outcome"] == "unneeded"
-    answer = do("repair", real, str(outside / "policies.json"))  # declared as it is, with no link on the way
+    answer = do("repair", real, f"{outside}//policies.json")  # declared as it is, with no link on the way
     assert answer["outcome"] == "done"
     assert answer["backup"] == str(backups(outside)[0])
+    assert do("create", real, "../outside/x")["said"] == [line(f"it leads to {outside / 'x'}, outside of the root")]
 
 
 def test_a_file_with_hard_links_is_not_torn_from_them(config: Path) -> None:

@@ -360,7 +360,7 @@ class Engine:
 
     def grounds(self, paths: Iterable[str], now: Now) -> set[str]:
         """Those of `paths` at which the file system is to be looked at as well."""
-        return self._looks.grounds(paths, now)
+        return self._looks.grounds(paths, now, outputs=self._round.is_under_way)
 
     def _examine_safely(self, name: str, now: Now) -> None:
         """One worker that cannot be judged, for a bug of ours, must not end the watch over the others."""

@@ -82,9 +82,10 @@ class Track:
             self.first_look = now.mono
         self.looked = now
         self.problem, self.passing = seen.problem, seen.passing
-        if self.ground and not seen.ground:
-            self.sound_since = now.mono
-        self.ground = seen.ground
+        if seen.ground is not None:
+            if self.ground and not seen.ground:
+                self.sound_since = now.mono
+            self.ground = seen.ground
         if seen.mtime is not None or seen.problem:
             self.gone_since = None
         elif self.gone_since is None:

@@ -57,9 +57,13 @@ class Looks:
         """These are to be looked at in this turn or the next, whether a worker needs them or not."""
         self._files_due.update(path for path in paths if path in self._ward.tracks)
 
-    def grounds(self, paths: Iterable[str], now: Now) -> set[str]:
-        """Those of `paths` that seem overdue, or whose producer has died: the file system under them may be why."""
-        return {path for path in paths if self._is_suspicious(path, now)}
+    def grounds(self, paths: Iterable[str], now: Now, *, outputs: bool) -> set[str]:
+        """Those of `paths` that seem overdue, or whose producer has died: the file system under them may be why.
+
+        `outputs`: all that are outputs. Even a write that fails for want of room moves the mtime on some file systems.
+        """
+        producers = self._ward.pipeline.producers
+        return {path for path in paths if (outputs and producers[path]) or self._is_suspicious(path, now)}
 
     def _is_suspicious(self, path: str, now: Now) -> bool:
         ward = self._ward

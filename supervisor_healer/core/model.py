@@ -244,13 +244,13 @@ class Seen:
     """One look at a file. `problem` says why it could not be judged ('' when it could); `mtime` None: not there.
 
     `passing`: the problem says nothing against the file (a config that is being checked), and breaks no hold.
-    `ground`: what is wrong with the file system under it (full, read-only), where that was asked for.
+    `ground`: what is wrong with the file system under it (full, read-only), '' nothing; None: nobody has looked.
     """
 
     mtime: float | None = None
     problem: str = ""
     passing: bool = False
-    ground: str = ""
+    ground: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,9 +202,9 @@ class ReportBook:
             if one.state is Health.QUARANTINED:
                 said = f"{one.worker} is quarantined: {one.reason}"
                 yield Entry(one.worker, "worker", said, one.critical, f"find the cause, then: {heal}")
-            elif one.state in (Health.STALLED, Health.DOWN) and ground:
-                look = f"df -h {self._absolute(ground)}"
-                yield Entry(one.worker, "worker", f"{one.worker} is {one.state}: {one.reason}", one.critical, look)
+            elif ground:
+                said = f"{self._ward.tracks[ground].ground} under {ground}; {one.worker} is {one.state}: {one.reason}"
+                yield Entry(one.worker, "worker", said, one.critical, f"df -h {self._absolute(ground)}")
             elif one.state in (Health.STALLED, Health.DOWN) and not self._waits(one) and not one.blocked_by:
                 said = f"{one.worker} is {one.state}: {one.reason}"
                 yield Entry(one.worker, "worker", said, one.critical, f"supervisorctl explain {one.worker}")

@@ -6,6 +6,8 @@ and repairs need, but no longer than `PATIENCE`, and nothing else waits for it b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from supervisor_healer.core.freshness import NEVER
 from supervisor_healer.core.looks import Looks
 from supervisor_healer.core.model import Consult, Mode, Now
@@ -47,6 +49,11 @@ class Round:
         return self.completed + (2 if self._under_way else 1)
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether everything is being looked at."""
+        return self._under_way
+
+    @property
     def next_due(self) -> float:
         """The mono moment of the next round, NEVER if at once; while one is under way, that at which it must end."""
         if self._under_way:
@@ -74,6 +81,12 @@ class Round:
             for path, track in self._ward.tracks.items()
             if track.looked is None or track.looked.mono < old or not track.present or path in self._upkeep.configs
         )
+        self._looks.want(self._one_output_a_folder())
+
+    def _one_output_a_folder(self) -> Iterable[str]:
+        """The file systems under the outputs are looked at, too: a failing write can move an mtime all the same."""
+        outputs = (path for spec in self._ward.pipeline.workers.values() for path in spec.outputs)
+        return {path.rpartition("/")[0]: path for path in outputs}.values()
 
     def step(self, now: Now, *, halted: bool) -> bool:
         """Take the round as far as it goes now; whether it is over by that."""

@@ -47,13 +47,15 @@ def test_a_missing_field_is_added_after_a_backup_and_nothing_else_changes() -> N
         until(lambda: json.loads(site.read("policies.json")).get("low") == 0.5, "the field is back")
         repaired = site.read("policies.json")
         assert repaired.replace('"low": 0.5', "").split() != BROKEN.split()
-        assert '"note": "kept"' in repaired and json.loads(repaired) == {"note": "kept", "high": 0.75, "low": 0.5}
+        assert '"note": "kept"' in repaired
+        assert json.loads(repaired) == {"note": "kept", "high": 0.75, "low": 0.5}
         assert (site.folder / "policies.json").stat().st_mode & 0o777 == 0o640
         (backup,) = backups(site)
         assert site.read(backup) == BROKEN
         until(lambda: site.events("policies.json") == ["repaired"], "it is in the history")
         ((_, text),) = site.history("policies.json")
-        assert "low" in text and backup in text
+        assert "low" in text
+        assert backup in text
         until(lambda: report(site)["stats"]["configs_fixed"] == 1, "the report counts it")  # type: ignore[index]
         assert [entry["subject"] for entry in report(site)["healed"]] == ["policies.json"]  # type: ignore[attr-defined]
 
@@ -64,7 +66,8 @@ def test_heal_all_repairs_at_once_and_says_so() -> None:
         (site.folder / "policies.json").write_text(BROKEN)
         done = site.ctl("heal", "all")
         assert done.returncode == 0, done.stdout
-        assert "policies.json" in done.stdout and "low" in done.stdout
+        assert "policies.json" in done.stdout
+        assert "low" in done.stdout
         assert json.loads(site.read("policies.json"))["low"] == 0.5
         again = site.ctl("heal", "all")
         assert again.returncode == 0 and "nothing to heal" in again.stdout, again.stdout
@@ -84,12 +87,13 @@ def test_a_dry_run_and_mode_observe_leave_it_as_it_is() -> None:
             lambda: any("observe" in one["message"] for one in report(site)["warnings"]),  # type: ignore[attr-defined]
             "the report says what would be done",
         )
-        assert site.read("policies.json") == BROKEN and not backups(site)
+        assert site.read("policies.json") == BROKEN
+        assert not backups(site)
 
 
 def test_a_missing_config_is_made_from_the_defaults() -> None:
     with site_with(text=None, create=True, mode="0600") as site:
-        until(lambda: (site.folder / "policies.json").exists(), "it is made")
+        until((site.folder / "policies.json").exists, "it is made")
         assert json.loads(site.read("policies.json")) == {"low": 0.5, "high": 0.5}
         assert (site.folder / "policies.json").stat().st_mode & 0o777 == 0o600
         assert not backups(site)
@@ -99,12 +103,14 @@ def test_a_config_that_cannot_be_parsed_is_never_touched() -> None:
     with site_with(text="{broken") as site:
         until(lambda: report(site).get("failed"), "the report has it")
         (entry,) = report(site)["failed"]  # type: ignore[misc]
-        assert entry["subject"] == "policies.json" and entry["critical"]
+        assert entry["subject"] == "policies.json"
+        assert entry["critical"]
         assert "line 1, column 2" in entry["message"]
         assert str(site.folder / "policies.json") in entry["action"]
         done = site.ctl("heal", "all")
         assert done.returncode == 1 and "line 1, column 2" in done.stdout, done.stdout
-        assert site.read("policies.json") == "{broken" and not backups(site)
+        assert site.read("policies.json") == "{broken"
+        assert not backups(site)
         assert site.ctl("verify").returncode == 2
 
 
@@ -157,7 +163,7 @@ def test_who_must_notice_gets_a_signal_or_a_restart() -> None:
     site.write("signalled.py", SIGNALLED)
     with site:
         until_checked(site)
-        until(lambda: (site.folder / "listening").exists(), "it listens for the signal")
+        until((site.folder / "listening").exists, "it listens for the signal")
         (site.folder / "policies.json").write_text(BROKEN)
         until(lambda: site.read("noticed").split() == [str(site.pid("s"))], "it was signalled")
         site.until_heal("wa")

@@ -305,7 +305,7 @@ def test_what_it_leaves_behind_holds_nothing_up(errands: Errands, tmp_path: Path
     ],
 )
 def test_it_cannot_be_started(errands: Errands, argv: list[str], cwd: str | None, why: str) -> None:
-    errands.start("k", argv, timeout=LONG, cwd=cwd)
+    errands.start("k", argv, timeout=LONG, cwd=cwd, env={"PATH": "/usr/bin:/bin"})
     assert errands.running("k")
     end = one_end(errands)
     assert end.why.startswith(why)

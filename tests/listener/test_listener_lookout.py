@@ -358,8 +358,8 @@ def tmpfs(place: Path, options: str) -> Iterator[None]:
         LIBC.umount2(bytes(place), DETACH)
 
 
-def ground(root: Path, path: str) -> str:
-    assert probes.look(str(root), [path])[path].ground == ""  # not asked for
+def ground(root: Path, path: str) -> str | None:
+    assert not probes.look(str(root), [path])[path].ground  # not asked for
     return probes.look(str(root), [path], {path})[path].ground
 
 

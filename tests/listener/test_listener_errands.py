@@ -320,7 +320,9 @@ def test_its_own_exit_status_127(errands: Errands) -> None:
 def test_without_pidfd(errands: Errands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
     errands.start("k", shell("sleep 600 & exec >&- 2>&-; exit 4"), timeout=LONG)
+    group = errands._running["k"].process.pid
     assert one_end(errands).status == 4
+    os.killpg(group, signal.SIGKILL)
 
 
 # --- the listener's own end ----------------------------------------------------------------------------------

@@ -70,7 +70,8 @@ def test_heal_all_repairs_at_once_and_says_so() -> None:
         assert "low" in done.stdout
         assert json.loads(site.read("policies.json"))["low"] == 0.5
         again = site.ctl("heal", "all")
-        assert again.returncode == 0 and "nothing to heal" in again.stdout, again.stdout
+        assert again.returncode == 0, again.stdout
+        assert "nothing to heal" in again.stdout, again.stdout
         assert len(backups(site)) == 1
 
 
@@ -108,7 +109,8 @@ def test_a_config_that_cannot_be_parsed_is_never_touched() -> None:
         assert "line 1, column 2" in entry["message"]
         assert str(site.folder / "policies.json") in entry["action"]
         done = site.ctl("heal", "all")
-        assert done.returncode == 1 and "line 1, column 2" in done.stdout, done.stdout
+        assert done.returncode == 1, done.stdout
+        assert "line 1, column 2" in done.stdout, done.stdout
         assert site.read("policies.json") == "{broken"
         assert not backups(site)
         assert site.ctl("verify").returncode == 2
@@ -198,9 +200,11 @@ def test_restoring_what_cannot_be_restored() -> None:
     with site_with() as site:
         until_checked(site)
         none = site.ctl("heal", "--restore", "policies.json")
-        assert none.returncode == 1 and "no backup" in none.stdout, none.stdout
+        assert none.returncode == 1, none.stdout
+        assert "no backup" in none.stdout, none.stdout
         unknown = site.ctl("heal", "--restore", "nothing.json")
-        assert unknown.returncode == 2 and "nothing.json" in unknown.stdout, unknown.stdout
+        assert unknown.returncode == 2, unknown.stdout
+        assert "nothing.json" in unknown.stdout, unknown.stdout
 
 
 def test_somebody_who_undoes_the_repair_again_and_again_is_left_alone_in_the_end() -> None:

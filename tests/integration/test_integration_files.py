@@ -123,7 +123,8 @@ def test_a_full_disk_restarts_nobody_and_is_named(disk: Path) -> None:
         until(lambda: site.health("wb")["blocked_by"] == ["wa"], "its reader waits for it")
         site.until_judged_again("wa")
         refused = site.heal("wa")
-        assert refused["exit_status"] == 75 and "the disk is full" in refused["reason"], refused
+        assert refused["exit_status"] == 75, refused
+        assert "the disk is full" in refused["reason"], refused
         (disk / "filler").unlink()
         site.clear("wa", "mute")
         site.until_healthy()

@@ -23,8 +23,7 @@ PENDING, RESULTS = "feature_store/pending_signals.json", "feature_store/healing_
 FIELD, DEFAULT = "long_ofi_requirement", 0.5
 GATE = "conviction_gate"
 
-# Seconds: a cycle is 10 s; what a person asks for is done at once.
-NEXT_CYCLE, IS_DONE, QUIET = 25.0, 10.0, 6.0
+IS_DONE = 10.0  # seconds; what a person asks for is done at once
 
 
 def lost_field_and_file(witness: Witness) -> None:
@@ -33,6 +32,8 @@ def lost_field_and_file(witness: Witness) -> None:
         "3. A config loses a field, and a file that comes from outside is deleted: no restart can help"
     )
     policies = witness.path(POLICIES)
+    idle = witness.show("heal", "all")  # also a cycle: the next is 10 s away, so that both sides can be shown
+    witness.check("`supervisorctl heal all` exits with 0: there is nothing to heal", lambda: idle == 0)
     broken, mode, used = break_both(witness)
     pid = witness.stage.pid_of(RESOLVER)
 
@@ -56,8 +57,6 @@ def break_both(witness: Witness) -> tuple[bytes, int, float]:
     """Delete the field and the file; the config's content and mode then, and the requirement in use."""
     policies, weights_file = witness.path(POLICIES), witness.path(WEIGHTS)
     used = in_use(witness)
-    # Right after a cycle, so that the screen can show both sides: the next one would put both right by itself.
-    witness.wait("a healing cycle is just over", lambda: time.time() - report(witness)["timestamp"] < QUIET, NEXT_CYCLE)
     witness.screen.say(f"delete the line of {FIELD} from {POLICIES}, as a careless edit would", color=YELLOW)
     text = without_field(policies.read_text(encoding="utf-8"))
     policies.write_text(text, encoding="utf-8")
@@ -95,8 +94,8 @@ def reported(witness: Witness) -> None:
     healed = {entry["subject"] for entry in report(witness)["healed"]}
     witness.check("the report says that both were healed", lambda: healed >= {POLICIES, WEIGHTS})
     witness.until(
-        f"{RESULTS}: configs_fixed 1, files_repaired 1, workers_restarted 0",
-        lambda: counted(witness, "configs_fixed", "files_repaired", "workers_restarted") == [1, 1, 0],
+        f"{RESULTS} says configs_fixed 1, files_repaired 1",
+        lambda: counted(witness, "configs_fixed", "files_repaired") == [1, 1],
         IS_DONE,
     )
 

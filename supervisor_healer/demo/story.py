@@ -36,3 +36,10 @@ def closing(witness: Witness) -> None:
     witness.check("`supervisorctl health` exits with 0", lambda: health == 0)
     wanted = {**dict.fromkeys(WORKERS, 1), ENGINE: 2, PREDICTOR: 3}
     witness.check(f"restarts: 2 of {PREDICTOR}, 1 of {ENGINE}, 0 of the others", lambda: witness.starts() == wanted)
+    witness.check("no worker has printed a traceback", lambda: tracebacks(witness) == [])
+
+
+def tracebacks(witness: Witness) -> list[str]:
+    """The workers whose console has one."""
+    consoles = {name: witness.path(f"console/{name}.log").read_text(encoding="utf-8") for name in WORKERS}
+    return [name for name, text in consoles.items() if "Traceback" in text]

@@ -16,6 +16,7 @@ Moments: `*_mono` is CLOCK_MONOTONIC, shared by all processes of a host; every o
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from typing import Any, TypedDict
 
 from supervisor_healer.errors import ProtocolError
@@ -82,7 +83,10 @@ class WireWorker(TypedDict):
 
 
 class WireConsumer(TypedDict):
-    """A reader that supervisord does not run: `state` is healthy, late, blocked or unknown, as for a worker."""
+    """A reader that supervisord does not run: `state` is healthy, late, blocked or unknown, as for a worker.
+
+    `explanation`: the chains to the root causes, and what happens next.
+    """
 
     name: str
     state: str
@@ -91,6 +95,7 @@ class WireConsumer(TypedDict):
     critical: bool
     inputs: list[WireFile]
     blocked_by: list[str]
+    explanation: list[str]
 
 
 class WireNote(TypedDict):
@@ -228,6 +233,22 @@ class OrderAnswer(TypedDict):
     reason: str
     statename: str
     pid: int
+
+
+def producers(joined: str, names: Container[str]) -> list[str]:
+    """The workers of a WireFile's `producer`, where several are joined by ", "; a name may hold that, too.
+
+    >>> producers("a, b, c", {"a, b", "c"})
+    ['a, b', 'c']
+    """
+    found: list[str] = []
+    parts = joined.split(", ") if joined else []
+    while parts:
+        taken = next((size for size in range(len(parts), 0, -1) if ", ".join(parts[:size]) in names), 0)
+        if taken:
+            found.append(", ".join(parts[:taken]))
+        parts = parts[taken or 1 :]
+    return found
 
 
 def encode(body: Any) -> str:

@@ -12,6 +12,7 @@ CLOCK_MONOTONIC is one clock for all processes of a host, which makes the token 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _TOKEN = re.compile("\x1f(ago|in):(-?[0-9.]+)\x1f")
 _UNPRINTABLE = r"\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]"  # the last two cannot stand in XML
@@ -70,6 +71,15 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     ('1 error', '2 errors', '0 entries')
     """
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def some(names: Sequence[str], count: int) -> str:
+    """The first few of `count` names.
+
+    >>> some(["a", "b"], 5), some(["a"], 1), some([], 0)
+    ('a, b and 3 more', 'a', '')
+    """
+    return ", ".join(names) + (f" and {count - len(names)} more" if count > len(names) else "")
 
 
 def duration(seconds: float) -> str:

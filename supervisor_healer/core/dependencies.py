@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from supervisor_healer.core.causes import Causes
 from supervisor_healer.core.examination import InputView
-from supervisor_healer.core.explanation import file_verdict, gate_note
+from supervisor_healer.core.explanation import NAMES_SHOWN, chains, file_verdict, gate_note
 from supervisor_healer.core.model import ConsumerVerdict, FileVerdict, Health, Now
 from supervisor_healer.core.ward import UNSOUND, Ward
+from supervisor_healer.words import clean_but_tokens, some
 
 
 class Dependencies:
@@ -58,11 +60,11 @@ class Dependencies:
         if unsound and all(ward.tracks[view.item.path].looked is None for view in unsound):
             state = Health.UNKNOWN
         paths = tuple(view.item.path for view in unsound or poor)
-        causes = ward.causes_of(name, views, paths) if unsound else None
+        causes = ward.causes_of(name, views, paths) if unsound else Causes()
         reason = "everything that it reads is fresh"
         if poor:
             reason = ", ".join(map(ward.diagnosis.aged, paths))
-        if causes is not None and set(causes.roots) != set(paths):
+        if unsound and set(causes.roots) != set(paths):
             reason = f"by {', '.join(causes.roots)}: {reason}"
         before = self.consumers.get(name)
         return ConsumerVerdict(
@@ -72,7 +74,29 @@ class Dependencies:
             reason,
             any(ward.tracks[path].spec.critical for path in (paths or [view.item.path for view in views])),
             tuple(file_verdict(ward, view.item.path, view.standing.freshness, gate_note(view)) for view in views),
-            () if causes is None else causes.roots,
+            causes.roots,
+            tuple(map(clean_but_tokens, (*chains(ward, name, causes, views), f"next: {self._next(state, causes)}"))),
+        )
+
+    def _next(self, state: Health, causes: Causes) -> str:
+        """What happens next: nothing is ever done to a consumer itself."""
+        if state is not Health.BLOCKED:
+            return {
+                Health.HEALTHY: "nothing",
+                Health.LATE: "new input, or it is blocked",
+                Health.UNKNOWN: "it is judged as soon as there is evidence",
+            }[state]
+        workers = [root for root in causes.roots if root in self._ward.patients]
+        configs = [root for root in causes.roots if root in self._ward.pipeline.configs]
+        files = [root for root in causes.roots if root not in (*workers, *configs)]
+        return "nothing here: " + "; ".join(
+            text.format(some(names[:NAMES_SHOWN], len(names)))
+            for names, text in (
+                (workers, "it is healed at {}"),
+                (configs, "what is wrong with {} has to be put right"),
+                (files, "whoever writes {} has to write again"),
+            )
+            if names
         )
 
     def _is_passing(self, view: InputView) -> bool:

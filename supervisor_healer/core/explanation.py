@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from supervisor_healer.core.causes import Causes, Way
 from supervisor_healer.core.diagnosis import Judgement
 from supervisor_healer.core.examination import InputView, OutputView
 from supervisor_healer.core.memory import Stage
 from supervisor_healer.core.model import FileVerdict, Freshness, Health, Note, Now, Verdict
 from supervisor_healer.core.patient import Patient
-from supervisor_healer.core.ward import Causes, Ward
-from supervisor_healer.words import ago, clean_but_tokens, duration, until
+from supervisor_healer.core.ward import Ward
+from supervisor_healer.words import ago, clean_but_tokens, counted, duration, some, until
 
 #: The rule that each state stands for, as `explain` prints it.
 RULES: Mapping[Health, str] = {
@@ -33,6 +34,10 @@ RULES: Mapping[Health, str] = {
 }
 
 LINKS_SHOWN = 6  # steps of a long chain that are shown before its root
+NAMES_SHOWN = 10  # of those who are affected downstream
+
+#: States in which those downstream are affected, or may be soon.
+TROUBLE = frozenset([Health.STALLED, Health.DOWN, Health.QUARANTINED, Health.HEALING, Health.VERIFYING, Health.BLOCKED])
 
 #: Trouble that ends without any restart of ours, if it ends from one of these.
 CURED_BY_ITSELF = frozenset({Health.DOWN, Health.STALLED, Health.BLOCKED, Health.CATCHING_UP})
@@ -114,11 +119,11 @@ def evidence(ward: Ward, name: str, now: Now) -> tuple[str, ...]:
 
 
 def _outlook(grounds: Grounds, ward: Ward) -> list[str]:
-    """The chain to the root, what is used up, and what happens next."""
+    """The chains to the roots, who is affected, what is used up, and what happens next."""
     spec, memory = grounds.patient.spec, grounds.patient.memory
-    lines = []
-    if grounds.causes.roots:
-        lines.append("chain: " + _chain(ward, spec.name, grounds.causes.roots))
+    lines = [*chains(ward, spec.name, grounds.causes, grounds.judged.inputs)]
+    if grounds.state in TROUBLE:
+        lines.append("affects: " + (some(*ward.pipeline.reach.of(spec.name, NAMES_SHOWN)) or "nobody downstream"))
     incident = memory.budget.incident
     if incident is not None:
         lines.append(
@@ -229,19 +234,27 @@ def file_verdict(ward: Ward, path: str, freshness: Freshness, note: str) -> File
     )
 
 
-def _chain(ward: Ward, name: str, roots: tuple[str, ...]) -> str:
+def chains(ward: Ward, name: str, causes: Causes, views: Iterable[InputView]) -> Iterator[str]:
+    """A line for each of the nearest roots; `views` are the inputs of `name`, which may be a consumer."""
+    for way in causes.ways:
+        yield "chain: " + " <- ".join(_links(ward, name, way, views))
+    if len(causes.roots) > len(causes.ways):
+        yield f"and {counted(len(causes.roots) - len(causes.ways), 'more root')}"
+
+
+def _links(ward: Ward, name: str, way: Way, views: Iterable[InputView]) -> Iterator[str]:
     """``ensemble_predictor <- logs/predictive_signals.jsonl (stale, 12m old) <- predictive_engine (stalled)``."""
-    words, trail = [name], ward.trail(name)
-    for reader, path, source in islice(trail, LINKS_SHOWN):
+    yield name
+    trail = ward.trail(way)
+    for _, path, source in islice(trail, LINKS_SHOWN):
         track = ward.tracks[path]
-        standing = next(view.standing for view in ward.judged(reader).inputs if view.item.path == path)
-        age = "" if track.aged_from is None else f", {ago(track.aged_from)} old"
-        words.append(f"{path} ({standing.freshness}{age})")
+        freshness = next(view.standing.freshness for view in views if view.item.path == path)
+        yield f"{path} ({freshness}" + (")" if track.aged_from is None else f", {ago(track.aged_from)} old)")
         if source:
-            words.append(f"{source} ({ward.state(source)})")
+            yield f"{source} ({ward.state(source)})"
+            views = ward.judged(source).inputs
     if next(trail, None) is not None:
-        words += ["...", *roots[:1]]
-    return " <- ".join(words)
+        yield from ("...", way.root)
 
 
 def headline(before: Verdict | None, verdict: Verdict) -> Note | None:

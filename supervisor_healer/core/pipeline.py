@@ -7,10 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from supervisor_healer.core.model import ConfigSpec, ConsumerSpec, FileSpec, WorkerSpec
+from supervisor_healer.core.reach import Reach
 
 _PLACEHOLDER = re.compile(r"%\((process_name|process_num)\)(0?[0-9]*)([sd])")
 _NUMBERS = re.compile(r"[0-9]+")
@@ -267,6 +269,15 @@ class Pipeline:
             for name in error.args[1]:
                 self.problems.setdefault(name, f"its inputs and outputs form a cycle: {trail}")
             return {name: rank for rank, name in enumerate(self.workers)}
+
+    @cached_property
+    def reach(self) -> Reach:
+        """Who is downstream of each worker, consumers too."""
+        sources = {
+            name: [source for item in spec.inputs for source in self.producers[item.path]]
+            for name, spec in self.consumers.items()
+        }
+        return Reach(sorted(self.workers, key=self.rank.__getitem__), self.downstream, sources)
 
     def named(self, entry: str) -> list[str]:
         """The workers that an entry under `workers` stands for."""

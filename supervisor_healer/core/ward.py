@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from supervisor_healer.core.causes import Causes, Link, Way, by_themselves, causes
 from supervisor_healer.core.diagnosis import Diagnosis, Judgement
 from supervisor_healer.core.examination import Examination, InputView
 from supervisor_healer.core.freshness import Track
@@ -22,25 +23,6 @@ PASSED_THROUGH = frozenset({Health.HEALTHY, Health.IDLE, Health.LATE, Health.BLO
 UNSOUND = frozenset({Freshness.STALE, Freshness.MISSING, Freshness.UNKNOWN})
 
 NOT_JUDGED = Judgement(Health.UNKNOWN, "not judged yet")
-
-
-class Link(NamedTuple):
-    """A step towards a root: `reader` waits for `path`, which `source` writes ('' where nobody here does)."""
-
-    reader: str
-    path: str
-    source: str
-
-
-class Causes(NamedTuple):
-    """Root causes (workers and paths) of what keeps a worker from fresh inputs.
-
-    `link` is the first step towards the nearest, which is `distance` steps away.
-    """
-
-    roots: tuple[str, ...] = ()
-    link: Link | None = None
-    distance: int = 0
 
 
 class Leaver(NamedTuple):
@@ -249,7 +231,7 @@ class Ward:
         """The root causes of what keeps `name` from fresh inputs; where there is none, those inputs themselves."""
         not_fresh = self.judged(name).not_fresh
         found = self._upstream_causes(name)
-        return found if found.roots or not not_fresh else Causes(not_fresh, Link(name, not_fresh[0], ""), 1)
+        return found if found.roots else by_themselves(name, not_fresh)
 
     def causes_of(self, reader: str, views: Iterable[InputView], not_fresh: tuple[str, ...]) -> Causes:
         """The root causes of what a reader that is no worker lacks; where there is none, those inputs themselves."""
@@ -258,19 +240,20 @@ class Ward:
                 if self.state(source) in PASSED_THROUGH:
                     self._upstream_causes(source)
         found = self._directly_upstream(reader, views, not_fresh)
-        return found if found.roots else Causes(not_fresh, Link(reader, not_fresh[0], ""), 1)
+        return found if found.roots else by_themselves(reader, not_fresh)
 
     def view(self, item: InputSpec, now: Now) -> InputView:
         """One input as any reader of it sees it."""
         return self._examination.view(item, now)
 
-    def trail(self, name: str) -> Iterator[Link]:
-        """The steps from `name` to the nearest of its root causes."""
-        link = self.causes(name).link
-        while link is not None:
-            yield link
-            passed = link.source and self.state(link.source) in PASSED_THROUGH
-            link = self._upstream_causes(link.source).link if passed else None
+    def trail(self, way: Way) -> Iterator[Link]:
+        """The steps to a root cause, from the first one on."""
+        onward: Way | None = way
+        while onward is not None:
+            yield onward.link
+            source = onward.link.source
+            ways = self._upstream_causes(source).ways if source and self.state(source) in PASSED_THROUGH else ()
+            onward = next((one for one in ways if one.root == way.root), None)
 
     def _upstream_causes(self, name: str) -> Causes:
         """Kept for every worker on the way, so that the outage of a long chain is walked once."""
@@ -287,21 +270,23 @@ class Ward:
 
     def _directly_upstream(self, name: str, views: Iterable[InputView], not_fresh: tuple[str, ...]) -> Causes:
         unsound = {view.item.path for view in views if view.standing.counts in UNSOUND}
-        found: dict[str, tuple[int, Link]] = {}
+        roots: list[str] = []
+        ways: list[Way] = []
         for path in not_fresh:
             sources = self.pipeline.producers[path]
             if not sources and path in unsound:
-                found.setdefault(path, (1, Link(name, path, "")))
+                ways.append(Way(path, 1, Link(name, path, "")))
+                roots.append(path)
             for source in sources:
                 link = Link(name, path, source)
                 if self.state(source) not in PASSED_THROUGH:
-                    found.setdefault(source, (1, link))
+                    ways.append(Way(source, 1, link))
+                    roots.append(source)
                 else:
                     beyond = self._causes.get(source, Causes())
-                    for root in beyond.roots:
-                        found.setdefault(root, (beyond.distance + 1, link))
-        distance, nearest = min(found.values(), key=lambda step: step[0], default=(0, None))
-        return Causes(tuple(found), nearest, distance)
+                    ways += (Way(root, distance + 1, link) for root, distance, _ in beyond.ways)
+                    roots += beyond.roots
+        return causes(roots, ways)
 
     def forget_causes(self, names: Iterable[str]) -> None:
         """Something upstream of these has changed."""

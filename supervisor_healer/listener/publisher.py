@@ -257,6 +257,7 @@ def wire_consumer(verdict: ConsumerVerdict) -> WireConsumer:
         "critical": verdict.critical,
         "inputs": [_wire_file(one) for one in verdict.inputs],
         "blocked_by": [clean(name) for name in verdict.blocked_by],
+        "explanation": list(verdict.explanation),
     }
 
 

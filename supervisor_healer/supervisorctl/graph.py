@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
+from supervisor_healer.protocol import producers
+
 Struct = Mapping[str, Any]
 
 WORKER, CONSUMER, FILE, CONFIG = "worker", "consumer", "file", "config"
@@ -114,22 +116,6 @@ def build(workers: Iterable[Struct], consumers: Iterable[Struct], files: Iterabl
         for producer in producers(str(struct["producer"]), names):  # also where a glob on one side matches the other
             edges[Key(WORKER, producer), Key(FILE, str(struct["path"]))] = None
     return _ordered(nodes, edges)
-
-
-def producers(joined: str, names: set[str]) -> list[str]:
-    """The workers of a File's `producer`, where several are joined by ", "; a name may hold that, too.
-
-    >>> producers("a, b, c", {"a, b", "c"})
-    ['a, b', 'c']
-    """
-    found: list[str] = []
-    parts = joined.split(", ") if joined else []
-    while parts:
-        taken = next((size for size in range(len(parts), 0, -1) if ", ".join(parts[:size]) in names), 0)
-        if taken:
-            found.append(", ".join(parts[:taken]))
-        parts = parts[taken or 1 :]
-    return found
 
 
 def _reader(kind: str, one: Struct, now: float) -> Node:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipeline_structs import CONSUMERS, FILES, NASTY, NOW, WORKERS, consumer, file, worker
 
-from supervisor_healer import words
+from supervisor_healer import protocol, words
 from supervisor_healer.supervisorctl import diagrams, drawing, graph, stages
 from supervisor_healer.supervisorctl.graph import CONSUMER, FILE, WORKER, Graph, Key
 
@@ -25,7 +25,7 @@ def names(keys: object) -> list[str]:
     return [key.name for key in keys]
 
 
-@pytest.mark.parametrize("module", [graph, drawing, diagrams, stages])
+@pytest.mark.parametrize("module", [graph, drawing, diagrams, stages, protocol])
 def test_the_examples_hold(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
@@ -110,7 +110,7 @@ def test_who_writes_is_known_also_where_a_glob_matches() -> None:
 
 @pytest.mark.parametrize("joined", ["nobody", "nobody, a", "a, nobody"])
 def test_producers_that_nobody_knows_are_passed_over(joined: str) -> None:
-    assert graph.producers(joined, {"a"}) == ["a"] * ("a" in joined.split(", "))
+    assert protocol.producers(joined, {"a"}) == ["a"] * ("a" in joined.split(", "))
 
 
 def test_a_cycle_is_drawn_all_the_same() -> None:

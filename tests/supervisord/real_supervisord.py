@@ -376,6 +376,7 @@ def consumer(name: str, state: str = "healthy", reason: str = "", **changes: Any
         "critical": False,
         "inputs": [],
         "blocked_by": [],
+        "explanation": ["next: nothing"],
         **changes,
     }
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import time
 import xmlrpc.client
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from supervisor_healer.protocol import DONE, FAILED, NO_HEALER, REFUSED, USAGE
-from supervisor_healer.supervisorctl import overviews, rendering
+from supervisor_healer.supervisorctl import naming, overviews, rendering
 from supervisor_healer.supervisorctl.asking import Out, Struct, as_json, fault_text, members, request
 from supervisor_healer.supervisorctl.statuses import BAD_NAME, UNKNOWN, WORST_FIRST, health_status, worst
 
@@ -25,7 +25,7 @@ def run(command: str, args: argparse.Namespace, server: Any, out: Out) -> int:
 def health(args: argparse.Namespace, server: Any, out: Out) -> int:
     """A line a worker, and what is wrong with the healer itself."""
     listener = server.healer.getListenerState()
-    workers, unknown = _workers(server, args.names)
+    workers, unknown = naming.workers(server, args.names)
     if args.json:
         out(as_json(workers))
     else:
@@ -40,10 +40,14 @@ def health(args: argparse.Namespace, server: Any, out: Out) -> int:
 
 
 def explain(args: argparse.Namespace, server: Any, out: Out) -> int:
-    """The evidence, the rule, the root cause, and what happens next."""
+    """The evidence, the rule, the root cause, and what happens next: of workers, consumers and files."""
     listener = server.healer.getListenerState()
-    workers, unknown = _workers(server, args.names)
-    told = [{**one, "explanation": server.healer.explain(one["name"])} for one in workers]
+    workers, left = naming.workers(server, args.names)
+    others, unknown = naming.others(server, [name for name, _ in left], listener)
+    told = [
+        {**one, "explanation": server.healer.explain(one["path"] if "path" in one else one["name"])}
+        for one in [*workers, *(one for one, _ in others)]
+    ]
     if args.json:
         out(as_json(told))
     else:
@@ -53,7 +57,7 @@ def explain(args: argparse.Namespace, server: Any, out: Out) -> int:
             for line in rendering.explanation_lines(one, one["explanation"], time.time()):
                 out(line)
         _say(unknown, out)
-    return _status(workers, listener, missing=bool(unknown))
+    return _status(workers, listener, missing=bool(unknown), more=(status for _, status in others))
 
 
 def history(args: argparse.Namespace, server: Any, out: Out) -> int:
@@ -132,29 +136,10 @@ def _switch(args: argparse.Namespace, server: Any, ask: Callable[[str], str], ou
     return worst(statuses, (NO_HEALER, USAGE, FAILED, DONE))
 
 
-def _workers(server: Any, names: list[str]) -> tuple[list[Struct], list[tuple[str, str]]]:
-    """The workers meant by these names (none: all), and the names that mean none, with what supervisord says."""
-    if not names:
-        return server.healer.getAllWorkerHealth(), []
-    found: dict[str, Struct] = {}
-    unknown: list[tuple[str, str]] = []
-    for name in names:
-        try:
-            matching = [server.healer.getWorkerHealth(name)]
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode != BAD_NAME:
-                raise
-            matching = members(server, name)
-            if not matching:
-                unknown.append((name, fault_text(fault)))
-        found.update((one["name"], one) for one in matching)
-    return list(found.values()), unknown
-
-
-def _status(workers: list[Struct], listener: Struct, *, missing: bool) -> int:
+def _status(workers: list[Struct], listener: Struct, *, missing: bool, more: Iterable[int] = ()) -> int:
     if listener["state"] == "broken":
         return UNKNOWN
-    statuses = [health_status(one) for one in workers] + [UNKNOWN] * missing
+    statuses = [*map(health_status, workers), *more] + [UNKNOWN] * missing
     return worst(statuses, WORST_FIRST)
 
 

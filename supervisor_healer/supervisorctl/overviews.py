@@ -8,9 +8,9 @@ from typing import Any
 
 from supervisor_healer.protocol import DONE, NO_HEALER, USAGE
 from supervisor_healer.supervisorctl import diagrams, drawing, rendering, stages
-from supervisor_healer.supervisorctl import graph as graphs
 from supervisor_healer.supervisorctl import report as reports
 from supervisor_healer.supervisorctl.asking import Out, as_json, request_one
+from supervisor_healer.supervisorctl.naming import pipeline
 from supervisor_healer.supervisorctl.statuses import UNKNOWN, WORST_FIRST, worst
 
 
@@ -57,7 +57,7 @@ def verify(args: argparse.Namespace, server: Any, out: Out) -> int:
 def graph(args: argparse.Namespace, server: Any, out: Out) -> int:
     """The pipeline, or what is up and down of one name. Without a healer: what it last knew, and 7."""
     listener = server.healer.getListenerState()
-    whole = _graph(server)
+    whole = pipeline(server)
     if args.name:
         centre = whole.named(args.name)
         if not centre:
@@ -79,11 +79,5 @@ def graph(args: argparse.Namespace, server: Any, out: Out) -> int:
     return NO_HEALER if listener["state"] == "stopped" else DONE
 
 
-def _graph(server: Any) -> graphs.Graph:
-    healer = server.healer
-    workers, consumers, files = healer.getAllWorkerHealth(), healer.getAllConsumerHealth(), healer.getAllFileHealth()
-    return graphs.build(workers, consumers, files, time.time())
-
-
 def _walk(server: Any) -> list[stages.Stage]:
-    return stages.walk(_graph(server))
+    return stages.walk(pipeline(server))

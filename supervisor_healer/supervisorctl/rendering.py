@@ -28,10 +28,13 @@ def health_lines(workers: Iterable[Struct], now: float) -> Iterator[str]:
         yield f"{mark} {name:<{name_width}}  {state:<{state_width}}  {age:>{since_width}}  {reason}".rstrip()
 
 
-def explanation_lines(worker: Struct, explanation: Iterable[str], now: float) -> Iterator[str]:
-    """Who, and since when; then the verdict and what led to it."""
-    critical = ", critical" if worker["critical"] else ""
-    yield f"{worker['name']} ({worker['state']} for {since(worker['since'], now)}{critical})"
+def explanation_lines(one: Struct, explanation: Iterable[str], now: float) -> Iterator[str]:
+    """Which worker, consumer or file, and since when; then the verdict and what led to it."""
+    critical = ", critical" if one["critical"] else ""
+    if "path" in one:
+        yield f"{one['path']} ({one['freshness']}{critical})"
+    else:
+        yield f"{one['name']} ({one['state']} for {since(one['since'], now)}{critical})"
     for line in explanation:
         yield f"  {line}"
 

@@ -38,10 +38,10 @@ def ask(state: State, verb: str, target: str) -> str:
     return _keep(state, verb, target, dry_run=False, force=False, seconds=0.0)
 
 
-def bad_name(state: State, name: str) -> RPCError:
-    """The fault for a worker that nobody knows; without a healer, that may be why."""
+def bad_name(state: State, name: str, what: str = "worker") -> RPCError:
+    """The fault for `what` nobody knows; without a healer, that may be why."""
     trouble = state.attendance.trouble()
-    return RPCError(Faults.BAD_NAME, f"no worker {name!r} is known" + (f"; {trouble}" if trouble else ""))
+    return RPCError(Faults.BAD_NAME, f"no {what} {name!r} is known" + (f"; {trouble}" if trouble else ""))
 
 
 def _refuse_without_healer(state: State) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 from supervisor_healer.protocol import HISTORY_KEPT, Publication, WireConsumer, WireFile, WireNote, WireWorker
@@ -74,6 +75,42 @@ class Published:
         for reader in (*self.workers.values(), *self.consumers.values()):
             for file in reader["inputs"]:
                 yield reader["name"], file
+
+    def believed(self, path: str) -> WireFile:
+        """The file with this path, which somebody has."""
+        return next(file for _, file in self.every_file() if file["path"] == path)
+
+    def path_of(self, name: str) -> str:
+        """The file that is called so, or the pattern that it matches (a shell puts names in the place of one); or ''.
+
+        As in the architecture a wildcard does not match a slash.
+        """
+        parts, found = name.split("/"), ""
+        for _, file in self.every_file():
+            path = file["path"]
+            if path == name:
+                return path
+            if not found and any(mark in path for mark in "*?["):
+                wanted = path.split("/")
+                found = path if len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted)) else ""
+        return found
+
+    def readers(self, path: str) -> list[WireWorker | WireConsumer]:
+        """Who reads this file, workers first, by name."""
+        everybody: list[WireWorker | WireConsumer] = []
+        for some in (self.workers, self.consumers):
+            everybody += [some[name] for name in sorted(some)]
+        return [one for one in everybody if any(file["path"] == path for file in one["inputs"])]
+
+    def reported(self, path: str) -> list[tuple[str, str]]:
+        """What the latest report says of a file or config: each message with the action for a person, or ''."""
+        sections = [self.report.get(section) for section in ("failed", "warnings")]
+        return [
+            (str(entry.get("message", "")), str(entry.get("action", "")))
+            for entries in sections
+            for entry in (entries if isinstance(entries, list) else ())
+            if isinstance(entry, dict) and entry.get("subject") == path and entry.get("kind") in ("file", "config")
+        ]
 
     def named(self, name: str) -> WireWorker | None:
         """The worker with this name, or with supervisord's ``group:name``, or ``name`` where the group is the same."""

@@ -21,7 +21,7 @@ from supervisor_healer.protocol import (
     decode,
     encode,
 )
-from supervisor_healer.supervisord import arguments, counter, structs
+from supervisor_healer.supervisord import arguments, counter, explaining, structs
 from supervisor_healer.supervisord.arguments import remote
 from supervisor_healer.supervisord.shapes import fitting
 from supervisor_healer.supervisord.state import State
@@ -75,6 +75,18 @@ class HealerNamespaceRPCInterface:
         ]
 
     @remote
+    def getConsumerHealth(self, name: str) -> dict[str, Any]:
+        """Return the health of one reader that supervisord does not run
+
+        @param string name     The name of the consumer
+        @return struct result  A struct as of getAllConsumerHealth
+        """
+        published, asked = self._state.published, arguments.text(name, "name", longest=arguments.PATH_MAX)
+        if asked not in published.consumers:
+            raise counter.bad_name(self._state, asked, "consumer")
+        return structs.consumer(published.consumers[asked], published, self._state.attendance)
+
+    @remote
     def getAllFileHealth(self) -> list[dict[str, Any]]:
         """Return every file that the healer watches, once; without a running healer its freshness is `unknown`
 
@@ -82,6 +94,20 @@ class HealerNamespaceRPCInterface:
                               config, note, readers (names of workers and consumers), by path
         """
         return structs.files(self._state.published, self._state.attendance)
+
+    @remote
+    def getFileHealth(self, path: str) -> dict[str, Any]:
+        """Return one file or config that the healer watches
+
+        @param string path     The path, as in the architecture file; or a path that a pattern there matches
+        @return struct result  A struct as of getAllFileHealth; its path is that of the architecture file
+        """
+        asked = arguments.text(path, "path", longest=arguments.PATH_MAX)
+        found = self._state.published.path_of(asked)
+        if not found:
+            raise counter.bad_name(self._state, asked, "worker, consumer or file")
+        [file] = structs.files(self._state.published, self._state.attendance, found)
+        return file
 
     @remote
     def getReport(self) -> dict[str, Any]:
@@ -95,12 +121,17 @@ class HealerNamespaceRPCInterface:
 
     @remote
     def explain(self, name: str) -> list[str]:
-        """Return why a worker is in its state: the evidence, the rule, the chain to the root cause, what is next
+        """Return why a worker, a consumer or a file is in its state: the evidence, the chain to the root cause,
+        what is next
 
-        @param string name    The name of the worker (or supervisord's 'group:name')
+        @param string name    The name of the worker (or supervisord's 'group:name') or consumer, or a file's path
         @return array result  An array of lines of text
         """
-        return structs.explanation(self._worker(name), self._state.published, self._state.attendance)
+        asked = arguments.text(name, "name", longest=arguments.PATH_MAX)
+        lines = explaining.explanation(asked, self._state.published, self._state.attendance)
+        if lines is None:
+            raise counter.bad_name(self._state, asked, "worker, consumer or file")
+        return lines
 
     @remote
     def getHistory(self, name: str, limit: int) -> list[dict[str, Any]]:

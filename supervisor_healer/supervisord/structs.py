@@ -72,8 +72,11 @@ def consumer(wire: WireConsumer, published: Published, attendance: Attendance) -
     }
 
 
-def files(published: Published, attendance: Attendance) -> list[dict[str, Any]]:
-    """Every file once, by path: as its producer has it (else as nobody's, else as a reader), and who reads it."""
+def files(published: Published, attendance: Attendance, only: str = "") -> list[dict[str, Any]]:
+    """Every file once, by path: as its producer has it (else as nobody's, else as a reader), and who reads it.
+
+    With `only` that one.
+    """
     now = time.monotonic()
     current = attendance.state() == RUNNING
     first: dict[str, WireFile] = {}
@@ -88,7 +91,7 @@ def files(published: Published, attendance: Attendance) -> list[dict[str, Any]]:
             "note": rendered(first[path]["note"], now),
             "readers": [rendered(name, now) for name in sorted(readers.get(path, ()))],
         }
-        for path in sorted(first)
+        for path in ([only] if only else sorted(first))
     ]
 
 
@@ -100,22 +103,6 @@ def verdict(wire: WireWorker | WireConsumer, attendance: Attendance, now: float)
         return state, reason, wire["since"]
     last = f"{state}: {reason}" if reason else state
     return "unknown", f"{trouble}; last verdict: {last}", attendance.since()
-
-
-def explanation(wire: WireWorker, published: Published, attendance: Attendance) -> list[str]:
-    """The lines of `explain`; without a listener that runs they are old, and the first line says so."""
-    now = time.monotonic()
-    trouble = attendance.trouble()
-
-    def file_line(kind: str, file: WireFile, source: str) -> str:
-        aged = published.aged_mono(file) or None
-        limits = file["max_age"], file["grace"]
-        return words.file_line(kind, file["path"], file["freshness"], aged, *limits, source, file["note"])
-
-    outputs = [file_line("output", file, "") for file in wire["outputs"]]
-    inputs = [file_line("input", file, f"from {file['producer'] or 'outside'}") for file in wire["inputs"]]
-    lines = [rendered(line, now) for line in (*wire["explanation"], *outputs, *inputs, *wire["outlook"])]
-    return [f"{trouble}; what follows is its last verdict", *lines] if trouble else lines
 
 
 def request(kept: Request) -> dict[str, Any]:

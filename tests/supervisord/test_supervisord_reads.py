@@ -18,7 +18,7 @@ BAD_NAME, INCORRECT, FAILED, NOT_RUNNING = 10, 2, 30, 70
 
 PUBLIC = {
     "getAPIVersion getAllWorkerHealth getWorkerHealth getReport heal getRequest explain getHistory unmonitor monitor"
-    " getAllConsumerHealth getAllFileHealth verify restore"
+    " getAllConsumerHealth getConsumerHealth getAllFileHealth getFileHealth verify restore"
     " getListenerState publish takeRequests getProcessTable stopWorker startWorker signalWorker"
 }
 
@@ -223,9 +223,14 @@ def _call_with_int(supervisord: Supervisord, method: str, name: str, number: int
 
 def test_unknown_names_are_bad_names(supervisord: Supervisord) -> None:
     healer = supervisord.rpc.healer
-    for call in (healer.getWorkerHealth, healer.explain, healer.heal, healer.monitor, healer.unmonitor):
+    for call in (healer.getWorkerHealth, healer.heal, healer.monitor, healer.unmonitor):
         with fault(BAD_NAME, "no worker 'nobody' is known"):
             call("nobody")
+    for call in (healer.explain, healer.getFileHealth):
+        with fault(BAD_NAME, "no worker, consumer or file 'nobody' is known"):
+            call("nobody")
+    with fault(BAD_NAME, "no consumer 'nobody' is known"):
+        healer.getConsumerHealth("nobody")
     with fault(BAD_NAME, "no request 'x'"):
         healer.getRequest("x")
 

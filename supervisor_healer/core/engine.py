@@ -332,8 +332,8 @@ class Engine:
             self._conclude(names, now)
         self._ward.distrusted = ""
         decisions = self._record.take(self._ward.patients, self._ward.tracks, self._triage.host.restarts)
-        told = self._book.take((one for one in decisions if isinstance(one, Note)), now)
-        if over or told or self._make_report:
+        self._make_report |= self._book.take((one for one in decisions if isinstance(one, Note)), now)
+        if over or (self._make_report and self._round.completed):  # not before all of it was looked at once
             self._make_report = False
             self._dependencies.conclude(now)
             self._report = self._book.compose(now)

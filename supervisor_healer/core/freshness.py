@@ -69,6 +69,7 @@ class Track:
     held_since: float | None = None
     hold_needs_move: bool = False
     passing: bool = False
+    passing_since: float = NEVER
     own: OwnWrite | None = None
     last: float | None = field(default=None, compare=False)
     placeholder: bool = False
@@ -81,6 +82,8 @@ class Track:
         if before is None:
             self.first_look = now.mono
         self.looked = now
+        if seen.passing and not self.passing:
+            self.passing_since = now.mono
         self.problem, self.passing = seen.problem, seen.passing
         if seen.ground is not None:
             if self.ground and not seen.ground:

@@ -38,7 +38,7 @@ from supervisor_healer.words import duration
 
 MENDS = Intensity(6, 3600.0)  # of one file: more than that is a fight with somebody
 SETTLED = 2.0  # seconds that a file must have been gone before the cycle makes it anew: it may be being replaced
-PATIENCE = 60.0  # seconds after which nobody waits any more for what is being mended: it goes on, and is told
+PATIENCE = 60.0  # seconds after which nobody waits any more for what is being checked or mended; it goes on
 ANSWERS_KEPT = 20
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 75
@@ -181,7 +181,9 @@ class Upkeep:
             if care is None:
                 continue
             comes = round_comes and isinstance(care, ConfigCare) and not care.busy and self._is_to_be_repaired(care)
-            if care.is_awaited(now) or self._ward.tracks[item.path].passing or (comes and self._may_act):
+            track = self._ward.tracks[item.path]
+            checked = track.passing and now.mono < track.passing_since + PATIENCE
+            if checked or care.is_awaited(now) or (comes and self._may_act):
                 return item.path
         return ""
 

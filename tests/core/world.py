@@ -21,9 +21,17 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from fixer import HOPELESS, INVALID, MISSING, UNREADABLE, VALID, Fixer
+
 from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import (
     Answer,
+    ComponentResult,
+    ConfigSpec,
+    Consult,
+    ConsumerSpec,
+    ConsumerVerdict,
+    Create,
     Decision,
     FileSpec,
     HealRequest,
@@ -40,13 +48,20 @@ from supervisor_healer.core.model import (
     ProcessState,
     ProcessTable,
     Remember,
+    Repair,
+    Restore,
     Seen,
+    Signal,
     Start,
     Stop,
     Tell,
+    VerifyRequest,
     WorkerSpec,
 )
 from supervisor_healer.core.pipeline import Pipeline, expand, is_pattern
+from supervisor_healer.core.report import Entry, Report
+
+__all__ = ["HOPELESS", "INVALID", "MISSING", "UNREADABLE", "VALID", "World"]
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
 EPOCH = 1_700_000_000.0
@@ -70,8 +85,14 @@ PLOT = frozenset(
         "refused",
         "completed",
         "abandoned",
+        "created",
+        "repaired",
+        "restored",
+        "unmended",
+        "signalled",
     ]
 )
+ROOT = "/srv/pipe"
 
 
 # --- building blocks -----------------------------------------------------------------------------------------
@@ -97,6 +118,15 @@ def file(path: str, max_age: float | None = MAX_AGE, grace: float | None = None,
     if grace is None:
         grace = 0.0 if max_age is None else max_age / 2
     return FileSpec(path, max_age, grace, **options)
+
+
+def config(path: str, **options: Any) -> ConfigSpec:
+    return ConfigSpec(path, "json", **options)
+
+
+def consumer(name: str, *reads: str) -> ConsumerSpec:
+    """A reader that supervisord does not run; an input written ``path?`` is not required."""
+    return ConsumerSpec(name, tuple(InputSpec(path.rstrip("?"), required=not path.endswith("?")) for path in reads))
 
 
 # --- what the world is made of -------------------------------------------------------------------------------
@@ -188,6 +218,10 @@ class World:
         eager: float = 0.0,
         started: bool = True,
         members: Mapping[str, list[str]] | None = None,
+        configs: Iterable[ConfigSpec] = (),
+        contents: Mapping[str, str] | None = None,
+        consumers: Iterable[ConsumerSpec] = (),
+        components: Callable[[], Iterable[ComponentResult]] | None = None,
         **programs: Any,
     ) -> None:
         self.mono = BOOT
@@ -198,9 +232,20 @@ class World:
         self._pids = 100
         self.draw, self.mode, self.cycle, self.overall, self.eager = draw, mode, cycle, overall, eager
         declared = {spec.path: spec for spec in files}
+        self.configs = {spec.path: spec for spec in configs}
+        self.consumers, self.components = list(consumers), components
         paths = [p for spec in workers for p in (*spec.outputs, *(item.path for item in spec.inputs))]
+        paths += [item.path for each in self.consumers for item in each.inputs]
         self.specs = list(workers)
-        self.file_specs = {path: declared.get(path, file(path)) for path in dict.fromkeys(paths)}
+        undeclared = {path: file(path, None if path in self.configs else MAX_AGE) for path in (*paths, *self.configs)}
+        self.file_specs = {**undeclared, **declared}
+        self.ground: dict[str, str] = {}  # path -> what is wrong with the file system under it
+        self.fixer = Fixer(self, self.configs)
+        self.halted = False
+        self.lives = 0
+        self.consults = 0
+        self.signals: list[tuple[float, Signal]] = []
+        self.reports: list[Report] = []
         self.files: dict[str, TrueFile] = {}
         expansion = expand(self.specs, self.file_specs, members or {})
         self.file_specs.update(expansion.files)
@@ -237,10 +282,14 @@ class World:
             spec = self.file_specs[path]
             if outside is not None and path not in outside and spec.max_age is not None:
                 continue
-            if spec.max_age is None:
+            if path in self.configs:
+                self.fixer.edit(path, (contents or {}).get(path, VALID))
+            elif spec.max_age is None:
                 self.write(path)
             else:
                 self._feed(path, (outside or {}).get(path, 10.0))
+        for path in self.configs.keys() - self.fixer.contents.keys():
+            self.fixer.edit(path, (contents or {}).get(path, VALID))
         for name, program in self.programs.items():
             if program.autostart:
                 self._spawn(name)
@@ -255,7 +304,8 @@ class World:
             if program.known:
                 group, _, name = program.address.partition(":")
                 members[group].append(name)
-        return Pipeline(expand(self.specs, self.file_specs, members))
+        expansion = expand(self.specs, self.file_specs, members)
+        return Pipeline(expansion, root=ROOT, consumers=self.consumers, configs=self.configs)
 
     # --- time ------------------------------------------------------------------------------------------------
 
@@ -352,10 +402,14 @@ class World:
     def look(self, path: str) -> Seen:
         self.looks[path] += 1
         matching = self._matching(path)
+        assert self.engine is not None
+        asked = path in self.engine.grounds([path], self.now)
+        ground = self.ground.get(path, "") if asked else ""
         for found in matching:
             if found.problem:
                 return Seen(None, found.problem)
-        return Seen(max((found.mtime for found in matching if found.mtime is not None), default=None))
+        mtime = max((found.mtime for found in matching if found.mtime is not None), default=None)
+        return self.fixer.look(path, Seen(mtime, ground=ground))
 
     def _feed(self, path: str, period: float) -> None:
         """An outside source that writes `path` every `period` seconds while it is switched on."""
@@ -376,6 +430,8 @@ class World:
     def truly_fresh(self, path: str) -> bool:
         """Whether the file is younger than its max_age, or as new as its idle producers can make it."""
         spec, file = self.file_specs[path], self._true_file(path)
+        if path in self.configs and path in self.pipeline.configs and not self.fixer.is_sound(path):
+            return False
         if file.mtime is None:
             # gone for less than its limit: rotated
             last = max((found.written for found in self._matching(path)), default=float("-inf"))
@@ -508,7 +564,11 @@ class World:
         program.consumed = max(program.consumed, consumed)
         program.rounds += 1
         for path in program.spec.outputs:
-            if path not in program.mute and program.rounds % program.every.get(path, 1) == 0:
+            if (
+                path not in program.mute
+                and path not in self.ground
+                and program.rounds % program.every.get(path, 1) == 0
+            ):
                 self.write(path.replace("*", "1"), name, generation=generation)
         if program.spec.kind is Kind.JOB:
             self._exit(name, generation, well=True)
@@ -564,6 +624,7 @@ class World:
         self._requests += 1
         request = HealRequest(id or f"r{self._requests}", name, dry_run=dry_run, force=force)
         if not dry_run:
+            self.fixer.done.clear()
             for each in self.programs if name == "all" else [name]:
                 self.healer_starts[each] = []
                 if force:
@@ -575,6 +636,21 @@ class World:
         self._requests += 1
         self.tell_healer(MonitorRequest(f"r{self._requests}", name, seconds))
         return f"r{self._requests}"
+
+    def verify(self) -> str:
+        self._requests += 1
+        self.tell_healer(VerifyRequest(f"r{self._requests}"))
+        return f"r{self._requests}"
+
+    def restore(self, path: str, id: str = "") -> str:  # noqa: A002
+        self._requests += 1
+        return self.fixer.restore(path, id or f"r{self._requests}")
+
+    def halt(self) -> None:
+        """supervisord goes down."""
+        assert self.engine is not None
+        self.halted = True
+        self.engine.halt("supervisord is shutting down")
 
     def monitor(self, name: str) -> str:
         self._requests += 1
@@ -590,9 +666,9 @@ class World:
     def begin_healer(self, *, same_boot: bool = True) -> None:
         """A healer starts: with what the journal knows, and the whole process table."""
         self.pipeline = self._pipeline()
-        self.engine = Engine(
-            self.pipeline, draw=self.draw, mode=self.mode, cycle=self.cycle, restarts_overall=self.overall
-        )
+        self.lives += 1
+        self.fixer.begin_anew()
+        self.engine = Engine(self.pipeline, draw=self.draw, **self._policies())
         memories: dict[str, dict[str, Any]] = defaultdict(dict)
         for (kind, name), text in self.journal.items():
             memories[kind][name] = json.loads(text)
@@ -616,8 +692,12 @@ class World:
         """The healer learns what architecture and programs there are now."""
         self.pipeline = self._pipeline()
         assert self.engine is not None
-        self.engine.adopt(self.pipeline, mode=self.mode, cycle=self.cycle, restarts_overall=self.overall)
+        self.engine.adopt(self.pipeline, **self._policies())
         self.tell_healer(self.table())
+
+    def _policies(self) -> dict[str, Any]:
+        has = self.components is not None
+        return {"mode": self.mode, "cycle": self.cycle, "restarts_overall": self.overall, "has_components": has}
 
     def table(self) -> ProcessTable:
         return ProcessTable(tuple(program.row() for program in self.programs.values() if program.known))
@@ -627,6 +707,7 @@ class World:
             for memory in self.engine.file_memories():
                 self._remember(memory)
         self.engine = None
+        self.fixer.begin_anew()  # its child goes with it
         self.inbox = []
 
     def restart_healer(self, after: float = 0.0, *, same_boot: bool = True) -> None:
@@ -684,7 +765,10 @@ class World:
         self._check_reasons(decisions)
         record = [decision for decision in decisions if isinstance(decision, Remember | Note)]
         answers = [decision for decision in decisions if isinstance(decision, Tell | Answer)]
-        orders = [[decision] for decision in decisions if isinstance(decision, Stop | Start)]
+        if (report := engine.take_report()) is not None:
+            self.reports.append(report)
+        rest = (Remember, Note, Tell, Answer)
+        orders = [[decision] for decision in decisions if not isinstance(decision, rest)]
         for batch in (record, answers, *orders):  # the journal takes a turn's record as a whole, or not at all
             fatal = self.kill_when is not None and any(map(self.kill_when, batch))
             if not (fatal and self.kill_before):
@@ -725,12 +809,32 @@ class World:
                 self.told[decision.request].append(decision.text)
             case Answer():
                 self.answers[decision.request] = decision
+            case Create() | Repair() | Restore():
+                self.fixer.take(decision)
+            case Signal():
+                self._signal(decision)
+            case Consult():
+                self.consults += 1
+                life = self.lives
+                self.after(0.5, lambda: self._consult(life))
             case Stop() | Start():
                 self.orders.append((self.elapsed, decision))
                 if self.losing:
                     self.losing -= 1
                 else:
                     self._order(decision)
+
+    def _signal(self, decision: Signal) -> None:
+        program = self.programs[decision.worker]
+        self.signals.append((self.elapsed, decision))
+        if program.state is not ProcessState.RUNNING or program.pid != decision.pid or self.halted:
+            self.broken(f"{decision} although it is {program.state} as {program.pid}")
+
+    def _consult(self, life: int) -> None:
+        assert self.components is not None
+        if self.lives == life:
+            for result in self.components():
+                self.tell_healer(result)
 
     def _order(self, decision: Stop | Start) -> None:
         program = self.programs[decision.worker]
@@ -766,26 +870,26 @@ class World:
 
     # --- the promises --------------------------------------------------------------------------------------------
 
-    def _broken(self, promise: str) -> None:
+    def broken(self, promise: str) -> None:
         raise BrokenPromiseError(f"{promise}\n{self.transcript()}")
 
     def _check_gate(self, name: str) -> None:
         """No restart with an input that is not truly fresh, unless forced."""
         for item in self.programs[name].spec.inputs:
             if item.required and name not in self._forced and not self.truly_fresh(item.path):
-                self._broken(f"{name} restarted although {item.path} is not fresh")
+                self.broken(f"{name} restarted although {item.path} is not fresh")
 
     def _check_order(self, decision: Stop | Start) -> None:
         program = self.programs[decision.worker]
         if program.row().by_operator and not self.deaf:
-            self._broken(f"{decision} although an operator stopped it")
+            self.broken(f"{decision} although an operator stopped it")
         if decision.worker not in self.pipeline.workers:
             return  # it has left the architecture, and is only seen to its start
         for other in self.pipeline.relatives(decision.worker):
             if other in self._in_hand:
-                self._broken(f"{decision} while its relative {other} is being restarted")
+                self.broken(f"{decision} while its relative {other} is being restarted")
         if self.mode is Mode.OBSERVE:
-            self._broken(f"{decision} in mode observe")
+            self.broken(f"{decision} in mode observe")
 
     def _count_restart(self, name: str) -> None:
         spec = self.programs[name].spec
@@ -793,25 +897,25 @@ class World:
         mine.append(self.mono)
         inside = [moment for moment in mine if self.mono - moment < spec.restarts.within]
         if len(inside) > spec.restarts.max:
-            self._broken(f"{name}: {len(inside)} restarts within {spec.restarts.within}")
+            self.broken(f"{name}: {len(inside)} restarts within {spec.restarts.within}")
         self.host_restarts.append(self.mono)
         limit = self.overall or Intensity(max(5, len(self.specs) // 3), 600.0)
         inside = [moment for moment in self.host_restarts if self.mono - moment < limit.within]
         if len(inside) > limit.max:
-            self._broken(f"{len(inside)} restarts of all workers within {limit.within}")
+            self.broken(f"{len(inside)} restarts of all workers within {limit.within}")
 
     def _check_healed(self, note: Note) -> None:
         program = self.programs[note.worker]
         spec = self.pipeline.workers[note.worker]
         if not spec.outputs:
             if self.mono - program.start_mono < (spec.startup_grace or 60.0) - 0.5:
-                self._broken(f"{note.worker} called healed before its start-up grace")
+                self.broken(f"{note.worker} called healed before its start-up grace")
             return
         for path in spec.outputs:
             for moment, writer, generation in reversed(self.files.get(path.replace("*", "1"), TrueFile(path)).writes):
                 if writer == note.worker and generation == program.generation and moment >= program.start_mono:
                     return
-        self._broken(f"{note.worker} called healed without new output")
+        self.broken(f"{note.worker} called healed without new output")
 
     def _check_reasons(self, decisions: Sequence[Decision]) -> None:
         begun = {
@@ -822,16 +926,42 @@ class World:
                 case Note() if not decision.text or (
                     decision.worker and decision.event == "restart" and not decision.evidence
                 ):
-                    self._broken(f"{decision} without a reason")
+                    self.broken(f"{decision} without a reason")
                 case Answer() if not decision.reason:
-                    self._broken(f"{decision} without a reason")
+                    self.broken(f"{decision} without a reason")
                 case Stop() | Start() if decision.worker not in begun and not self.engine_follows(decision.worker):
-                    self._broken(f"{decision} without a note")
+                    self.broken(f"{decision} without a note")
 
     def engine_follows(self, name: str) -> bool:
         return any(note.worker == name and note.event == "restart" for _, note in self.history)
 
     # --- what a test asks ------------------------------------------------------------------------------------------
+
+    def remembered(self, kind: str, name: str) -> dict[str, Any]:
+        """What the journal holds, {} where it holds nothing."""
+        data: dict[str, Any] = json.loads(self.journal.get((kind, name), "{}"))
+        return data
+
+    @property
+    def report(self) -> Report:
+        """The last one."""
+        return self.reports[-1]
+
+    def told_of(self, subject: str, *lists: str) -> list[Entry]:
+        """The entries of the last report on `subject`, in all lists or in these."""
+        every = lists or ("healed", "failed", "blocked", "warnings")
+        return [entry for name in every for entry in getattr(self.report, name) if entry.subject == subject]
+
+    def dependent(self, name: str) -> ConsumerVerdict:
+        """What is concluded about a consumer at this moment."""
+        assert self.engine is not None
+        self.engine.look_around(self.now)
+        return self.engine.consumers[name]
+
+    def mends(self, path: str = "") -> list[str]:
+        """What was ordered for files and configs, ``repair``, or for all of them ``repair path``."""
+        names = [(type(order).__name__.lower(), order.path) for _, order in self.fixer.orders]
+        return [f"{verb} {at}" if not path else verb for verb, at in names if path in ("", at)]
 
     def state(self, name: str) -> Health:
         """As published."""
@@ -872,6 +1002,7 @@ class World:
     def transcript(self) -> str:
         lines = [(at, f"{note.worker:12} {note.event:12} {note.text}") for at, note in self.history]
         lines += [(at, f"{order.worker:12} {type(order).__name__.upper():12} {order}") for at, order in self.orders]
+        lines += [(at, f"{'':12} {'MEND':12} {order}") for at, order in self.fixer.orders]
         lines += [
             (self.elapsed, f"answer {key} {answer.exit_status} {answer.reason}") for key, answer in self.answers.items()
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -27,6 +28,7 @@ from supervisor_healer.listener.publisher import rendered
 from supervisor_healer.listener.results import ResultsWriter
 
 COMPONENT = "component "
+SECRETS = frozenset({"SUPERVISOR_USERNAME", "SUPERVISOR_PASSWORD"})  # a component healer asks us for a restart
 
 
 class Hands:
@@ -38,7 +40,8 @@ class Hands:
         self._mender = Mender(errands)
         self._lookout = Lookout(architecture.root)
         self._results: ResultsWriter | None = None
-        self._said = ""
+        self._said: list[str] = []
+        self._environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
         self.adopt(architecture)
 
     def adopt(self, architecture: Architecture) -> None:
@@ -92,7 +95,9 @@ class Hands:
                 self._log(f"healer: the component healer {spec.name} is still busy with the last report")
                 continue
             command = components.command_of(spec)
-            self._errands.start(key, command, timeout=spec.timeout, stdin=text, cwd=self._architecture.root)
+            self._errands.start(
+                key, command, timeout=spec.timeout, stdin=text, cwd=self._architecture.root, env=self._environment
+            )
 
     def write_results(self, report: dict[str, Any], now: Now) -> None:
         """Have the results file written, if there is to be one."""
@@ -102,11 +107,13 @@ class Hands:
     @property
     def problems(self) -> list[str]:
         """What a person should know of the healer's own work."""
-        found = [] if self._results is None or not self._results.problem else [f"results file: {self._results.problem}"]
-        if "".join(found) != self._said:
-            self._said = "".join(found)
-            for problem in found:
+        found = [f"a look at {path} hangs: nobody can tell how that file is" for path, _ in self._lookout.hung]
+        if self._results is not None and self._results.problem:
+            found.append(f"results file: {self._results.problem}")
+        for problem in found:
+            if problem not in self._said:
                 self._log(f"healer: {problem}")
+        self._said = found
         return found
 
     def close(self) -> None:

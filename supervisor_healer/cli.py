@@ -22,7 +22,7 @@ supervisorctl finds it:
   heal NAME...|all                judge workers now and heal what may be healed
   heal --restore PATH             put the newest backup of a config back
   health [NAME...]                a line a worker: state, since, reason
-  explain NAME...                 why a worker is in its state
+  explain NAME...                 why a worker, consumer or file is in its state
   history [NAME] [-n N] [-v]      what was done, and refused, when and why
   unmonitor NAME|all [FOR]        watch, but do not act
   monitor NAME|all                act again

@@ -72,7 +72,9 @@ def _health(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a worker, its group:name, or group:*")
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", help="a worker, its group:name, group:*, a consumer, or a file's path"
+    )
     _json(parser)
 
 
@@ -141,9 +143,10 @@ FORMS = {
         "Exit status: 0 well; 1 something is late or not well; 2 a critical worker is not well; 3 unknown.",
     ),
     "explain": Form(
-        "Tell why a worker is in its state: evidence, rule, root cause, and what happens next.",
+        "Tell why a worker, a consumer or a file is in its state: evidence, rule, root causes, who is affected, and"
+        " what happens next.",
         _explain,
-        "Exit status: as of health.",
+        "Exit status: as of health, and of verify for a file.",
     ),
     "history": Form("Show what was done, and refused, when and why.", _history),
     "unmonitor": Form("Go on watching a worker, but do not act on it.", _unmonitor),
@@ -175,7 +178,7 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
         _check_heal(parsed)
     if _ALL in names:
         if command == "explain":
-            raise UsageError("explain: needs the name of a worker")
+            raise UsageError("explain: needs the name of a worker, a consumer or a file")
         if len(names) > 1:
             raise UsageError(f"{command}: `all` stands alone")
         if command == "health":

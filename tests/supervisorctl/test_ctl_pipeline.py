@@ -184,6 +184,49 @@ def test_an_interrupted_verify_leaves_the_request_going(supervisord: Supervisord
     assert "interrupted; the request goes on" in typed.end(3)
 
 
+# --- explain ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "status", "header"),
+    [
+        (["gate"], 1, "gate (blocked for "),
+        (["raw.csv"], 0, "raw.csv (fresh)"),
+        (["a.jsonl"], 0, "a.jsonl (fresh, critical)"),  # as critical as who reads it
+        (["alone.json"], 1, "alone.json (missing)"),
+        (["b.jsonl"], 1, "b.jsonl (stale)"),
+        (["raw.csv", "wb"], 2, "wb (stalled for "),
+        (["raw.csv", "nobody"], 3, "raw.csv (fresh)"),
+    ],
+)
+def test_explain_of_consumers_and_files(supervisord: Supervisord, names: list[str], status: int, header: str) -> None:
+    publish(supervisord)
+    done = supervisord.ctl("explain", *names)
+    assert (done.returncode, done.stdout.splitlines()[0].startswith(header)) == (status, True), done.stdout
+    if "nobody" in names:
+        assert done.stdout.endswith("nobody: ERROR: no worker, consumer or file 'nobody' is known\n")
+
+
+def test_explain_for_machines(supervisord: Supervisord) -> None:
+    publish(supervisord)
+    done = supervisord.ctl("explain", "--json", "gate", "alone.json", "alone.json")
+    gate, alone = json.loads(done.stdout)
+    assert (gate["name"], gate["explanation"][-1]) == ("gate", "next: nothing")
+    assert (alone["path"], alone["explanation"][-1]) == ("alone.json", "next: whoever writes it has to write again")
+
+
+def test_explain_of_a_critical_file(supervisord: Supervisord) -> None:
+    publish(supervisord, files=[file("alone.json", "missing", 0, critical=True)])
+    assert supervisord.ctl("explain", "alone.json").returncode == 2
+
+
+def test_explain_without_a_healer(gone: Supervisord) -> None:
+    for name in ("gate", "raw.csv"):
+        done = gone.ctl("explain", name)
+        assert done.returncode == 3
+        assert "healer not running (STOPPED " in done.stdout
+
+
 # --- graph ---------------------------------------------------------------------------------------------------
 
 

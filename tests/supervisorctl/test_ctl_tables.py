@@ -30,7 +30,7 @@ def test_durations(text: str, seconds: float) -> None:
         ("verify", ["all"], "unrecognized arguments: all"),
         ("graph", ["a", "b"], "unrecognized arguments: b"),
         ("graph", ["--dot", "--mermaid"], "not allowed with argument"),
-        ("explain", ["all"], "needs the name of a worker"),
+        ("explain", ["all"], "needs the name of a worker, a consumer or a file"),
         ("explain", [], "required: NAME"),
         ("history", ["-n", "-1"], "'-1' is not a number of entries"),
         ("history", ["-n", "x"], "'x' is not a number of entries"),

@@ -119,8 +119,14 @@ class YamlDocument:
         end, newline = self._end(node), newline_of(self.text)
         if end and self.text[end - 1] == "\n":  # below a literal text, whose end is the next line's beginning
             return Splice(end, end, "".join(line + newline for line in lines), rank)
-        end = line_end(self.text, end)
+        end = self._past_inner_comments(line_end(self.text, end), len(indent))
         return Splice(end, end, "".join(newline + line for line in lines), rank)
+
+    def _past_inner_comments(self, end: int, column: int) -> int:
+        """Behind the comments on the next lines that are indented more than `column`: they belong to what is above."""
+        while comment := re.compile(rf"\r?\n {{{column + 1},}}#[^\r\n]*").match(self.text, end):
+            end = comment.end()
+        return end
 
     def _flow_addition(self, node: MappingNode, edits: list[Edit], rank: int) -> Splice:
         """New members behind the last one of a mapping in braces, apart as the others are."""

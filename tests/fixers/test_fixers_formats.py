@@ -75,6 +75,13 @@ YAML = {
     "b: &b {low: 1}\nlimits:\n  <<: *b\n  high: 2\n": "b: &b {low: 1}\nlimits:\n  <<: *b\n  high: 2\nratio: 0.5\n",
     "limits: {low: 1, high: 2}\nb: &b [1]\nc: *b\n": "limits: {low: 1, high: 2}\nb: &b [1]\nc: *b\nratio: 0.5\n",
     "limits: {low: 1, high: 2}\nempty:   # nothing\n": ("limits: {low: 1, high: 2}\nempty:   # nothing\nratio: 0.5\n"),
+    "limits:\n  low: 1\n    # of low\n  # of limits\n# of all\nq:\n- b: 1\n  # end\n\n# tail": (
+        'limits:\n  low: 1\n    # of low\n  high: "off"\n  # of limits\n# of all\nq:\n- b: 1\n  # end\nratio: 0.5\n\n# tail'
+    ),
+    "ratio: 1\n? limits\n: low: 1\n": 'ratio: 1\n? limits\n: low: 1\n  high: "off"\n',
+    "ratio: !!float 7\nlimits: !!map\n  low: 1\n": 'ratio: 0.5\nlimits: !!map\n  low: 1\n  high: "off"\n',
+    "ratio: 1\nlimits: {high, }\n": "ratio: 1\nlimits: {high, low: 0.5, }\n",
+    "ratio: 1\nlimits:\n  high: |+\n    x\n\n\nz: 1\n": "ratio: 1\nlimits:\n  high: |+\n    x\n\n\n  low: 0.5\nz: 1\n",
     "ratio:\nlimits: {low: 1, high: 2}": "ratio: 0.5\nlimits: {low: 1, high: 2}",
     "limits: {low: 1, high: 2}\nlong: 'a text that is\n  continued'\n": (
         "limits: {low: 1, high: 2}\nlong: 'a text that is\n  continued'\nratio: 0.5\n"
@@ -99,6 +106,12 @@ TOML = {
     ),
     "ratio = 1\nday = 2020-01-01\n  [limits]\n  low = 1\n": (
         'ratio = 1\nday = 2020-01-01\n  [limits]\n  low = 1\n  high = "off"\n'
+    ),
+    "ratio = 1\n[limits]\nlow = 1\nm = [\n 1, # one\n 2,\n] # end\n\n[z]\n": (
+        'ratio = 1\n[limits]\nlow = 1\nm = [\n 1, # one\n 2,\n] # end\nhigh = "off"\n\n[z]\n'
+    ),
+    "ratio = 1\nlimits = {low=1, high=2}\nrows = [{low=7, high=1}, {}]\n": (
+        'ratio = 1\nlimits = {low=1, high=2}\nrows = [{low=0.5, high=1}, {low = 0.5, high = "off"}]\n'
     ),
     "ratio = 1": 'ratio = 1\nlimits = {low = 0.5, high = "off"}',
 }
@@ -148,7 +161,7 @@ UNREADABLE = {
         "a = \n": "line 1, column 5: unexpected character: '\\n'",
         "a = 1\na = 2\n": 'line 2, column 1: key "a" already exists.',
         "x = 1\n[t]\na = 1\n[t.a]\nb = 1\n": 'line 4, column 1: key "a" already exists.',
-        "a = [1,\n2": "line 2, column 1: unexpected end",
+        "a = [\n1 2]": "line 2, column 3: unexpected character: '2'",
         "a = " + "[" * 5000: "nested",
         ".".join(["a"] * 200) + " = 1\n": "nested",
     },
@@ -183,6 +196,14 @@ def test_only_utf8_is_read(form: str, content: bytes, problem: str) -> None:
 
 
 CANNOT = [
+    ("yaml", "limits: &a\n  low: 1\nother: *a\nratio: 1\n", "limits.high: cannot be repaired: "),
+    ("yaml", "ratio: &a 7\nother: *a\nlimits: {low: 1, high: 1}\n", "ratio: cannot be repaired: "),
+    ("yaml", "ratio: 1\nlimits:\n  high: |\n    no newline", "limits.low: cannot be repaired: "),
+    (
+        "toml",
+        "ratio = 1\n[limits]\nlow = 1\n[z]\n[limits.x]\n",
+        "limits.high: cannot be repaired: limits is written in",
+    ),
     ("yaml", "a: &a {low: 1}\nlimits: *a\nratio: 1\n", "limits.high: cannot be repaired: "),
     ("yaml", "ratio:\n  - 1\nlimits: {low: 1, high: 1}\n", "ratio: cannot be repaired: a value of several lines"),
     ("toml", "ratio = 1\r\nlimits = {low = 1}\n", "limits.high: cannot be repaired: the file mixes line endings"),
@@ -199,6 +220,14 @@ def test_where_only_reformatting_would_help_nothing_is_done(form: str, text: str
 def test_what_has_a_place_is_repaired_where_something_else_has_none() -> None:
     text = "a: &a {low: 1}\nlimits: *a\n"
     assert repaired("yaml", text) == text + "ratio: 0.5\n"
+
+
+def test_a_toml_table_that_only_its_subtable_has_named() -> None:
+    text = "ratio = 1\n[limits.x]\ny = 1\n"
+    after = repaired("toml", text)
+    assert after is not None
+    assert after.endswith("[limits.x]\ny = 1\n")
+    assert of("toml").read(after).value == {"ratio": 1, "limits": {"x": {"y": 1}, "low": 0.5, "high": "off"}}
 
 
 def test_an_emptied_yaml_file_is_not_valid() -> None:

@@ -129,14 +129,15 @@ class Fixer:
 
     def take(self, order: Create | Repair | Restore) -> None:
         """An order of the healer's; it is carried out whatever becomes of him, and answered to this healer only."""
-        path, life, answers = order.path, self._life, []
+        path, life, ordered = order.path, self._life, self.world.mono
+        answers: list[Mended] = []
         self.orders.append((self.world.elapsed, order))
         self._check_order(order)
         self._busy.add(path)
 
         def act() -> None:
             if life is self._life:
-                answers.append(self._carry_out(order))
+                answers.append(self._carry_out(order, ordered))
 
         def answer() -> None:
             if life is self._life:
@@ -147,7 +148,7 @@ class Fixer:
             self.world.after(self.delay / 2, act)
             self.world.after(self.delay, answer)
 
-    def _carry_out(self, order: Create | Repair | Restore) -> Mended:
+    def _carry_out(self, order: Create | Repair | Restore, ordered: float) -> Mended:
         path, verb = order.path, type(order).__name__.lower()
         outcome = self.outcomes.get(path, "done")
         if outcome != "done":
@@ -158,12 +159,12 @@ class Fixer:
                 if self.world.file(path).mtime is not None:
                     return Mended(verb, path, "unneeded", ("it is there",))
                 self.world.file(path).mtime = float(order.mtime)
-                self._count(path)
+                self.done[path].append(ordered)
                 return Mended(verb, path, "done", ("made empty",), mtime=float(order.mtime))
             case Repair():
                 if self.contents[path].text != order.digest:
                     return Mended(verb, path, "changed", ("somebody is editing it",), found=self._found(path))
-                self._count(path)
+                self.done[path].append(ordered)
                 return self._replace(path, verb, Content(VALID, f"text {next(self._texts)}"), "long added: 0.5")
             case Restore():
                 if not self.backups[path]:
@@ -182,9 +183,6 @@ class Fixer:
 
     def _found(self, path: str) -> ConfigFound | None:
         return self.found(path) if path in self.contents else None
-
-    def _count(self, path: str) -> None:
-        self.done[path].append(self.world.mono)
 
     # --- the promises --------------------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ class ReportBook:
 
     def asks_components(self) -> None:
         """The component healers are asked again; what one has told stays until it answers, but not for ever."""
-        self._silent.update(self._components)
+        self._silent.update(self._components.keys())
         self._components = {name: one for name, one in self._components.items() if self._silent[name] <= MAY_BE_SILENT}
 
     def answered(self, result: ComponentResult, said: Iterable[str]) -> list[str]:

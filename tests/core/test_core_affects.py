@@ -256,3 +256,15 @@ def test_a_blocked_consumer_of_a_file_from_outside_and_of_a_config():
     assert what_next == (
         "next: nothing here: what is wrong with c.json has to be put right; whoever writes x, y has to write again"
     )
+
+
+def test_a_consumer_that_reads_from_the_root_and_from_below_it_is_told_the_shorter_way():
+    scene = Scene(chain("a", "b"), [file("a.out"), file("b.out")], ["b.out", "a.out"])
+    scene.run(60)
+    scene.still = {"a.out", "b.out"}
+    scene.processes["a"] = Process("a:a", ProcessState.STOPPED, by_operator=True)
+    scene.run(HOUR)
+    assert scene.gate().blocked_by == ("a",)
+    chained, _ = scene.told()
+    assert chained.startswith("chain: gate <- a.out (stale, ")
+    assert chained.endswith(" old) <- a (stopped)")

@@ -24,8 +24,8 @@ from supervisor_healer.listener.configs import ConfigBook
 from supervisor_healer.listener.errands import Ended, Errands
 from supervisor_healer.listener.lookout import Lookout
 from supervisor_healer.listener.mender import Mender
-from supervisor_healer.listener.publisher import rendered
 from supervisor_healer.listener.results import ResultsWriter
+from supervisor_healer.listener.wire import rendered
 
 COMPONENT = "component "
 SECRETS = frozenset({"SUPERVISOR_USERNAME", "SUPERVISOR_PASSWORD"})  # a component healer asks us for a restart

@@ -7,18 +7,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import Answer, ConsumerVerdict, FileVerdict, Now, Tell, Verdict
-from supervisor_healer.core.report import Entry, Report
+from supervisor_healer.core.model import Answer, Now, Tell, Verdict
+from supervisor_healer.listener.wire import wire_consumer, wire_file, wire_worker
 from supervisor_healer.protocol import (
     ListenerNews,
     Publication,
-    WireConsumer,
-    WireFile,
     WireNote,
     WireProgress,
-    WireWorker,
 )
-from supervisor_healer.words import clean, clean_but_tokens, render
+from supervisor_healer.words import clean, render
 
 WORKERS_A_PIECE = 50  # workers in one publication: some 50 KB of JSON, parsed in well under a millisecond each
 FILES_A_PIECE = 200
@@ -177,7 +174,7 @@ class Publisher:
         names = [name for name in self._consumers if name in engine.consumers]
         publication["consumers"] = [wire_consumer(engine.consumers[name]) for name in names[:WORKERS_A_PIECE]]
         here = [path for path in self._files if path in engine.files_apart]
-        publication["files"] = [_wire_file(engine.files_apart[path]) for path in here[:FILES_A_PIECE]]
+        publication["files"] = [wire_file(engine.files_apart[path]) for path in here[:FILES_A_PIECE]]
         publication["files_gone"] = [clean(path) for path in self._files if path not in engine.files_apart]
 
     def _moved(self, engine: Engine) -> dict[str, float]:
@@ -220,105 +217,3 @@ def _signature(verdict: Verdict) -> tuple[object, ...]:
 def _remarks(verdict: Verdict) -> tuple[str, ...]:
     """The texts around a verdict, which may change while it stands; the ages of its files go their own way."""
     return (*verdict.grounds, *verdict.outlook, *(one.note for one in (*verdict.outputs, *verdict.inputs)))
-
-
-def wire_worker(verdict: Verdict) -> WireWorker:
-    """A verdict as it is published."""
-    return {
-        "name": verdict.worker,
-        "address": verdict.address,
-        "state": verdict.state.value,
-        "since": verdict.since,
-        "reason": verdict.reason,
-        "critical": verdict.critical,
-        "inputs": [_wire_file(one) for one in verdict.inputs],
-        "outputs": [_wire_file(one) for one in verdict.outputs],
-        "blocked_by": [clean(name) for name in verdict.blocked_by],
-        "attempts": verdict.attempts,
-        "budget_left": verdict.budget_left,
-        "next_attempt_mono": verdict.next_attempt or 0.0,
-        "last_heal": {
-            "at": verdict.last_heal.at,
-            "outcome": verdict.last_heal.outcome,
-            "reason": clean_but_tokens(verdict.last_heal.reason),
-        },
-        "explanation": list(verdict.grounds),
-        "outlook": list(verdict.outlook),
-    }
-
-
-def wire_consumer(verdict: ConsumerVerdict) -> WireConsumer:
-    """A consumer's verdict as it is published."""
-    return {
-        "name": verdict.name,
-        "state": verdict.state.value,
-        "since": verdict.since,
-        "reason": clean_but_tokens(verdict.reason),
-        "critical": verdict.critical,
-        "inputs": [_wire_file(one) for one in verdict.inputs],
-        "blocked_by": [clean(name) for name in verdict.blocked_by],
-        "explanation": list(verdict.explanation),
-    }
-
-
-def wire_report(report: Report, history: Iterable[WireNote]) -> dict[str, Any]:
-    """The report as it is published and written (`results-schema.json`); texts still hold moments as tokens."""
-
-    def entries(some: Iterable[Entry]) -> list[dict[str, Any]]:
-        return [
-            {
-                "subject": clean(one.subject),
-                "kind": one.kind,
-                "message": clean_but_tokens(one.message),
-                "critical": one.critical,
-                "action": clean_but_tokens(one.action),
-                "by": one.by,
-                "blocked_by": [clean(name) for name in one.blocked_by],
-                "at": one.at,
-            }
-            for one in some
-        ]
-
-    return {
-        "version": 1,
-        "timestamp": report.timestamp,
-        "since": report.since,
-        "duration": report.duration,
-        "cause": report.cause,
-        "mode": report.mode.value,
-        "healed": entries(report.healed),
-        "failed": entries(report.failed),
-        "blocked": entries(report.blocked),
-        "warnings": entries(report.warnings),
-        "left_out": {},
-        "stats": dict(report.stats),
-        "history": [
-            {"at": note["at"], "subject": note["worker"], "event": note["event"], "text": note["text"]}
-            for note in history
-        ],
-    }
-
-
-def rendered(value: Any, now: float) -> Any:
-    """A report in which every moment is in words, as of `now` (mono): for a file, which nobody renders."""
-    if isinstance(value, str):
-        return render(value, now)
-    if isinstance(value, list):
-        return [rendered(one, now) for one in value]
-    if isinstance(value, dict):
-        return {key: rendered(one, now) for key, one in value.items()}
-    return value
-
-
-def _wire_file(one: FileVerdict) -> WireFile:
-    return {
-        "path": clean(one.path),
-        "freshness": one.freshness.value,
-        "aged_mono": one.aged_from or 0.0,
-        "max_age": one.max_age or 0.0,
-        "grace": one.grace if one.max_age is not None else 0.0,
-        "producer": one.producer,
-        "note": clean_but_tokens(one.note),
-        "critical": one.critical,
-        "config": one.config,
-    }

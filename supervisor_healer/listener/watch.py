@@ -39,10 +39,11 @@ from supervisor_healer.errors import ProtocolError, UnreachableError
 from supervisor_healer.listener import probes
 from supervisor_healer.listener.hands import Hands
 from supervisor_healer.listener.journal import Journal, JournalError, StampedNote
-from supervisor_healer.listener.publisher import Publisher, wire_report
+from supervisor_healer.listener.publisher import Publisher
 from supervisor_healer.listener.results import bounded
 from supervisor_healer.listener.rpc import RefusedError, ShuttingDownError
 from supervisor_healer.listener.supervisor_client import SupervisorClient, row_to_process
+from supervisor_healer.listener.wire import wire_report
 from supervisor_healer.protocol import HEARTBEAT, HISTORY_KEPT, OrderAnswer, WireRequest
 from supervisor_healer.words import counted, render
 

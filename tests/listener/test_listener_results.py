@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from supervisor_healer.core.model import Mode
 from supervisor_healer.core.report import Entry, Report
 from supervisor_healer.listener import results as module
-from supervisor_healer.listener.publisher import rendered, wire_report
 from supervisor_healer.listener.results import ResultsWriter, bounded, write
+from supervisor_healer.listener.wire import rendered, wire_report
 from supervisor_healer.words import ago
 
 SCHEMA = json.loads((importlib.resources.files("supervisor_healer.listener") / "results-schema.json").read_text())

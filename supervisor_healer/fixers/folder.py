@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from supervisor_healer.fixers.owners import named
-from supervisor_healer.fixers.target import UNSUPPORTED, RefusedError, read, strerror
+from supervisor_healer.fixers.target import RefusedError, read, strerror
 from supervisor_healer.fixers.texts import LIMIT
 
+_UNSUPPORTED = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 _LEFT_AFTER = 3600.0  # seconds; a temporary file of ours that is older belongs to nobody who still works on it
 
 
@@ -112,7 +113,7 @@ class Folder:
         try:
             os.link(temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in {*UNSUPPORTED, errno.EPERM, errno.EMLINK}:
+            if error.errno not in {*_UNSUPPORTED, errno.EPERM, errno.EMLINK}:
                 raise
             self._put_without_links(temporary, name)
         else:
@@ -137,7 +138,7 @@ class Folder:
         try:
             os.fsync(self._descriptor)
         except OSError as error:
-            if error.errno not in UNSUPPORTED:
+            if error.errno not in _UNSUPPORTED:
                 raise
 
     def leftovers(self, name: str) -> list[str]:

@@ -49,25 +49,33 @@ class JsonFormat:
         """`text` as a document."""
         if text.count("[") + text.count("{") > MAX_DEPTH:
             _refuse_depth(text)
+        twice = False
+
+        def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            nonlocal twice
+            found = dict(pairs)
+            twice = twice or len(found) < len(pairs)
+            return found
+
         try:
             value = json.loads(
-                text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_whole, parse_float=_fraction
+                text, object_pairs_hook=unique, parse_constant=_refuse, parse_int=_whole, parse_float=_fraction
             )
         except json.JSONDecodeError as error:
             what = re.sub("( starting)? at$", "", error.msg)
             raise placed(error.lineno, error.colno, what) from error
-        except _DuplicateError as error:
-            raise _duplicate(text) from error
         except _WordError as error:
             word = str(error)
             at = next((one.start() for one in _TOKEN.finditer(text) if one[0].startswith(word)), 0)
             shown = word if len(word) < _LONGEST_NUMBER else f"a number of {len(word)} digits"
             raise unreadable(text, at, f"{shown} cannot be used as a number") from error
+        if twice:
+            raise _duplicate(text)
         return JsonDocument(text, value)
 
     def write(self, value: dict[str, Any]) -> str:
         """A new document with an indentation of 2."""
-        return _rendered(value, "  ", "\n", ascii_only=False) + "\n"
+        return _rendered(value, "  ", ascii_only=False) + "\n"
 
 
 FORMAT = JsonFormat()
@@ -87,67 +95,56 @@ class JsonDocument:
         return spliced(self.text, splices)
 
     def _replacement(self, edit: Edit) -> Splice:
-        start = _BLANKS.match(self.text).end()  # type: ignore[union-attr] # it matches the empty text, too
-        end = _scan(self.text, start)[1]
-        for step in edit.path:
-            member = next((one for one in _members(self.text, start) if one.key == step), None)
-            if member is None:
-                raise CannotEditError(f"{field_of(edit.path)} was not found")
-            start, end = member.start, member.end
-        return Splice(start, end, self._value(edit.value, "", compact=True))
+        return Splice(*self._span(edit.path), self._value(edit.value, None))
 
     def _addition(self, container: Path, edits: list[Edit]) -> Splice:
         """The new members of one object, after its last one."""
-        start = self._start_of(container)
+        start, _ = self._span(container)
         members = list(_members(self.text, start))
         if not members:
             return self._first_members(container, start, edits)
         last = members[-1]
+        colon = self.text[last.key_end : last.start]
         if len(members) > 1:
             between = self.text[members[-2].end : last.key_start]
-            colon = self.text[last.key_end : last.start]
         else:
             between = "," + self.text[start + 1 : last.key_start]
-            colon = self.text[last.key_end : last.start]
             between = ", " if between == "," and not colon.endswith(":") else between
         separator, indent = separator_like(between)
         colon = ": " if "\n" in colon else colon
-        text = "".join(
-            f"{separator}{self._key(edit)}{colon}{self._value(edit.value, indent, compact=indent is None)}"
-            for edit in edits
-        )
+        text = "".join(f"{separator}{self._key(edit)}{colon}{self._value(edit.value, indent)}" for edit in edits)
         return Splice(last.end, last.end, text, rank_of_addition(container))
 
     def _first_members(self, container: Path, start: int, edits: list[Edit]) -> Splice:
         """The members of an object that has none: on its line, or on lines of their own where it spans several."""
         blanks = _BLANKS.match(self.text, start + 1)[0]  # type: ignore[index] # it matches the empty text, too
         if "\n" not in blanks:
-            members = ", ".join(f"{self._key(edit)}: {self._value(edit.value, None, compact=True)}" for edit in edits)
+            members = ", ".join(f"{self._key(edit)}: {self._value(edit.value, None)}" for edit in edits)
             return Splice(start + 1, start + 1, blanks + members, rank_of_addition(container))
         indent = blanks.rpartition("\n")[2] + self._unit()
         line = newline_of(self.text) + indent
-        members = f",{line}".join(
-            f"{self._key(edit)}: {self._value(edit.value, indent, compact=False)}" for edit in edits
-        )
+        members = f",{line}".join(f"{self._key(edit)}: {self._value(edit.value, indent)}" for edit in edits)
         return Splice(start + 1, start + 1, line + members, rank_of_addition(container))
 
-    def _start_of(self, path: Path) -> int:
-        start = _BLANKS.match(self.text).end()  # type: ignore[union-attr] # it matches the empty text, too
+    def _span(self, path: Path) -> tuple[int, int]:
+        """Where the value at `path` begins and ends."""
+        start = _skip(self.text, 0)
+        end = _scan(self.text, start)[1]
         for step in path:
             member = next((one for one in _members(self.text, start) if one.key == step), None)
             if member is None:
                 raise CannotEditError(f"{field_of(path)} was not found")
-            start = member.start
-        return start
+            start, end = member.start, member.end
+        return start, end
 
     def _key(self, edit: Edit) -> str:
         return json.dumps(edit.path[-1], ensure_ascii=self.text.isascii())
 
-    def _value(self, value: Any, indent: str | None, *, compact: bool) -> str:
-        """`value` as it stands behind its key, on one line or with its lines indented below `indent`."""
-        if compact or indent is None:
-            return _rendered(value, None, "", ascii_only=self.text.isascii())
-        lines = _rendered(value, self._unit(), "\n", ascii_only=self.text.isascii()).split("\n")
+    def _value(self, value: Any, indent: str | None) -> str:
+        """`value` as it stands behind its key: on one line (`indent` None), or with its lines indented by `indent`."""
+        if indent is None:
+            return _rendered(value, None, ascii_only=self.text.isascii())
+        lines = _rendered(value, self._unit(), ascii_only=self.text.isascii()).split("\n")
         return (newline_of(self.text) + indent).join(lines)
 
     def _unit(self) -> str:
@@ -178,31 +175,20 @@ def _skip(text: str, at: int) -> int:
     return _BLANKS.match(text, at).end()  # type: ignore[union-attr] # it matches the empty text, too
 
 
-def _rendered(value: Any, unit: str | None, newline: str, *, ascii_only: bool) -> str:
+def _rendered(value: Any, unit: str | None, *, ascii_only: bool) -> str:
     try:
         text = json.dumps(value, indent=unit, ensure_ascii=ascii_only, allow_nan=False)
         if not ascii_only:
             text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can say
-        return _rendered(value, unit, newline, ascii_only=True)
+        return _rendered(value, unit, ascii_only=True)
     except ValueError as error:
         raise CannotEditError("JSON has no such number") from error
     return text
 
 
-class _DuplicateError(Exception):
-    """Some object has a key twice."""
-
-
 class _WordError(Exception):
     """A number that is none; the message is how it is written."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _DuplicateError
-    return found
 
 
 def _refuse(word: str) -> float:

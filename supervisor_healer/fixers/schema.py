@@ -79,10 +79,6 @@ class Schema:
         findings = sorted((_finding(error) for error in errors[:MAX_FOUND]), key=lambda one: not one.missing)
         return Validation(tuple(findings), more=len(errors) > MAX_FOUND)
 
-    def accepts(self, part: Any, value: Any) -> bool:
-        """Whether `part` of this schema has nothing against `value`."""
-        return self.objection(part, value) == ""
-
     def objection(self, part: Any, value: Any) -> str:
         """What `part` of this schema has against `value`, '' if nothing."""
         try:

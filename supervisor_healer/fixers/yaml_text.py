@@ -48,9 +48,9 @@ class YamlFormat:
         yaml = YAML(typ="safe", pure=True)
         yaml.Composer = BoundedComposer
         try:
-            root = yaml.compose(text)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # ruamel.yaml's, of numbers that YAML 1.1 reads otherwise
+                warnings.simplefilter("ignore")  # of what is legal: numbers that YAML 1.1 reads otherwise, a second &x
+                root = yaml.compose(text)
                 value = None if root is None else Values(yaml).of(root)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark

@@ -17,6 +17,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from supervisor_healer.fixers.assessment import Rules, assess
 from supervisor_healer.fixers.documents import of, same
 
 EXAMPLES = int(os.environ.get("HEALER_EXAMPLES", "20"))  # new ones each time; a night's run: HEALER_EXAMPLES=5000
@@ -173,3 +174,33 @@ def test_any_yaml(file: Any) -> None:
 @given(files("toml"))
 def test_any_toml(file: Any) -> None:
     check("toml", file)
+
+
+PIECES = st.sampled_from(
+    [
+        *"{}[]:,\"'#-?&*!|>%@`=.~ab1\n\r\t \x00\x85\u2028\ufeffé😀",
+        *("\r\n", "\n  ", ": ", "- ", '"a"', "a: ", "a = ", "[a]\n", "[[a]]\n", "<<: ", "&x ", "*x", "|\n  ", ">-\n "),
+        *("---\n", "...\n", "!!str ", "null", "true", "1e9", "NaN", "0x1", "1979-05-27", '"""', "\\u0000"),
+        *('{"a": ', "{a = 1}", "b.c = 1\n", "? ", "%YAML 1.1\n", "!x ", "z: ", "z = ", '"z": '),
+    ]
+)
+FUZZED = {
+    "type": "object",
+    "required": ["a", "z"],
+    "properties": {
+        "a": {"type": "object", "required": ["b"], "properties": {"b": {"type": "integer", "default": 1}}},
+        "z": {"type": "number", "default": 0.5},
+    },
+}
+
+
+@settings(max_examples=10 * EXAMPLES, deadline=None)
+@given(st.sampled_from(["json", "yaml", "toml"]), st.lists(PIECES, max_size=25).map("".join))
+def test_no_text_whatsoever_is_an_exception(form: str, text: str) -> None:
+    found = assess(text.encode(), Rules(form, FUZZED, repair_values=True))
+    if found.after is not None:
+        assert found.state == "invalid"
+        assert len(assess(found.after, Rules(form, FUZZED)).problems) < len(found.problems)
+        assert not found.problems or found.repairs
+    if found.state == "unreadable":
+        assert re.match(r"line \d+, column \d+: |nested deeper", found.problems[0]), found.problems

@@ -26,7 +26,9 @@ class Dependencies:
     def adopt(self) -> None:
         """Forget those who have left."""
         pipeline = self._ward.pipeline
-        self.consumers = {name: one for name, one in self.consumers.items() if name in pipeline.consumers}
+        for name in self.consumers.keys() - pipeline.consumers.keys():
+            del self.consumers[name]
+            self.concluded_consumers.add(name)
         for path in self.files.keys() - set(self._apart()):
             del self.files[path]
             self.concluded_files.add(path)
@@ -34,8 +36,7 @@ class Dependencies:
     def _apart(self) -> list[str]:
         """The files that neither a worker nor a consumer has."""
         pipeline = self._ward.pipeline
-        read = {item.path for spec in pipeline.consumers.values() for item in spec.inputs}
-        return [path for path in pipeline.apart if path not in read]
+        return [path for path in pipeline.apart if path not in pipeline.consumed]
 
     def conclude(self, now: Now) -> None:
         """Draw every verdict anew; it keeps its date while its state stays."""
@@ -54,11 +55,16 @@ class Dependencies:
         """Blocked by what it requires and is unsound, late by what is late; else it has all it needs."""
         ward, spec = self._ward, self._ward.pipeline.consumers[name]
         views = tuple(ward.view(item, now) for item in spec.inputs)
+        before = self.consumers.get(name)
         poor = [view for view in views if view.item.required and not view.fresh]
-        unsound = [view for view in poor if view.standing.counts in UNSOUND and not self._is_passing(view)]
-        state = Health.BLOCKED if unsound else Health.LATE if poor else Health.HEALTHY
-        if unsound and all(ward.tracks[view.item.path].looked is None for view in unsound):
-            state = Health.UNKNOWN
+        if poor and all(map(self._is_passing, poor)):
+            if before is not None and before.state is not Health.UNKNOWN:
+                return before  # nothing can be said until they are checked
+            unsound, state = [], Health.UNKNOWN
+        else:
+            poor = [view for view in poor if not self._is_passing(view)]
+            unsound = [view for view in poor if view.standing.counts in UNSOUND]
+            state = Health.BLOCKED if unsound else Health.LATE if poor else Health.HEALTHY
         paths = tuple(view.item.path for view in unsound or poor)
         causes = ward.causes_of(name, views, paths) if unsound else Causes()
         reason = "everything that it reads is fresh"
@@ -66,7 +72,6 @@ class Dependencies:
             reason = ", ".join(map(ward.diagnosis.aged, paths))
         if unsound and set(causes.roots) != set(paths):
             reason = f"by {', '.join(causes.roots)}: {reason}"
-        before = self.consumers.get(name)
         return ConsumerVerdict(
             name,
             state,
@@ -100,18 +105,16 @@ class Dependencies:
         )
 
     def _is_passing(self, view: InputView) -> bool:
-        return self._ward.tracks[view.item.path].passing
+        """Whether there is no evidence yet: it is being checked, or was never looked at."""
+        track = self._ward.tracks[view.item.path]
+        return track.passing or track.looked is None
 
     # --- for the report and for people ---------------------------------------------------------------------------
 
     def waiting_for(self, path: str) -> tuple[str, ...]:
         """Every worker and consumer that reads `path`."""
-        consumers = [
-            name
-            for name, spec in self._ward.pipeline.consumers.items()
-            if any(item.path == path for item in spec.inputs)
-        ]
-        return (*self._ward.pipeline.readers.get(path, ()), *consumers)
+        pipeline = self._ward.pipeline
+        return (*pipeline.readers.get(path, ()), *pipeline.consumed.get(path, ()))
 
     def count(self) -> int:
         """How many dependencies there are: inputs of workers and of consumers."""

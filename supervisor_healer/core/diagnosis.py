@@ -248,8 +248,8 @@ class Diagnosis:
         """A file, its age and its limit in words: ``ensemble_predictions.jsonl 41h old (max 5m)``."""
         track = self._tracks[path]
         limit = "" if track.spec.max_age is None else f" (max {duration(track.spec.max_age)})"
-        if track.problem:
-            return f"{short(path)} {track.problem}"
+        if track.problem or track.looked is None:
+            return f"{short(path)} {track.problem or 'not looked at yet'}"
         if track.aged_from is None:
             return f"{short(path)} missing{limit}"
         gone = "" if track.present else " when last seen"

@@ -213,7 +213,7 @@ class Pipeline:
 
     `rank` orders the workers along the data flow (an upstream worker has the smaller rank); `outside` are the files
     that no worker here writes, and `apart` those that none reads or writes. `readers` of a path are workers,
-    `consumers` are readers that supervisord does not run.
+    `consumers` are readers that supervisord does not run, and `consumed` says which of them read a path.
     """
 
     def __init__(
@@ -247,9 +247,13 @@ class Pipeline:
                 downstream[name].append(spec.name)
         self.consumers = {spec.name: spec for spec in consumers}
         self.configs = dict(configs or {})
-        asked = [item.path for spec in self.consumers.values() for item in spec.inputs]
+        consumed: dict[str, list[str]] = defaultdict(list)
+        for consumer in self.consumers.values():
+            for item in consumer.inputs:
+                consumed[item.path].append(consumer.name)
+        self.consumed = {path: tuple(names) for path, names in consumed.items()}
         self.apart: list[str] = []
-        for path in (*asked, *self.configs, *expansion.files):
+        for path in (*self.consumed, *self.configs, *expansion.files):
             if path not in self.files and not (path in expansion.files and _PLACEHOLDER.search(path)):
                 self.files[path] = expansion.files.get(path, FileSpec(path))
                 self.producers[path] = written_by.of(path)

@@ -148,7 +148,7 @@ def test_a_worker_is_not_doubted_while_the_config_that_it_writes_is_checked():
     world.run(2 * MINUTE)
     assert world.state("a") is Health.UNKNOWN
     world.fixer.edit("a.out")
-    world.run(6)
+    world.run(MINUTE + 5)
     assert world.state("a") is Health.HEALTHY
 
 

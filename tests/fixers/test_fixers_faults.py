@@ -114,6 +114,7 @@ def test_any_call_that_fails_leaves_everything_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
     """The n-th call of each kind fails, for every n that a repair comes to."""
+    do("check", tmp_path, create=True)  # what is imported late reads folders, too
     real = getattr(os, call)
     for number in range(1, 30):
         (tmp_path / "policies.json").write_bytes(BROKEN)

@@ -13,7 +13,7 @@ from typing import Any
 
 import tomlkit
 from fixing import backups, do, names
-from hypothesis import given, note, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -158,19 +158,19 @@ def check(form: str, file: tuple[dict[str, Any], dict[str, Any], dict[str, Any],
             assert same(deepcopy(of(form).read(path.read_text("utf-8")).value), whole)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files("json"))
 def test_any_json(file: Any) -> None:
     check("json", file)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files("yaml"))
 def test_any_yaml(file: Any) -> None:
     check("yaml", file)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files("toml"))
 def test_any_toml(file: Any) -> None:
     check("toml", file)
@@ -194,7 +194,7 @@ FUZZED = {
 }
 
 
-@settings(max_examples=10 * EXAMPLES, deadline=None)
+@settings(max_examples=10 * EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["json", "yaml", "toml"]), st.lists(PIECES, max_size=25).map("".join))
 def test_no_text_whatsoever_is_an_exception(form: str, text: str) -> None:
     found = assess(text.encode(), Rules(form, FUZZED, repair_values=True))

@@ -13,7 +13,7 @@ usage: supervisor-healer COMMAND ...
 
   listen ARCHITECTURE             the event listener; started by supervisord, not by hand
   check ARCHITECTURE [-c CONF]    check the architecture, and the supervisord configuration with it
-  demo                            a small pipeline that breaks and heals, in a temporary folder
+  demo                            a small pipeline that breaks and heals, in var/demo
   version                         print the version
 
 at a server, given by -s URL [-u USER] [-p PASSWORD], or by -c CONF, before or after the command, or found as

@@ -227,7 +227,9 @@ def file_verdict(ward: Ward, path: str, freshness: Freshness, note: str) -> File
     track = ward.tracks[path]
     producer = ", ".join(ward.pipeline.producers[path])
     made = "only the healer has written it, which is no progress" if track.placeholder else ""
-    note = ", ".join(filter(None, (note, made, track.problem, track.ground)))
+    rotated = track.gone_since is not None and freshness not in (Freshness.MISSING, Freshness.UNKNOWN)
+    away = f"not there for {ago(track.gone_since)}" if rotated and track.gone_since is not None else ""
+    note = ", ".join(filter(None, (note, made, away, track.problem, track.ground)))
     spec, config = track.spec, path in ward.pipeline.configs
     return FileVerdict(
         path, freshness, track.aged_from, spec.max_age, spec.grace, producer, note, spec.critical, config

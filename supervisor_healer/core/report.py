@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from supervisor_healer.core.bulletin import Bulletin
 from supervisor_healer.core.dependencies import Dependencies
-from supervisor_healer.core.freshness import NEVER
+from supervisor_healer.core.freshness import NEVER, Track
 from supervisor_healer.core.model import (
     ComponentEntry,
     ComponentResult,
@@ -26,7 +26,7 @@ from supervisor_healer.core.model import (
     Now,
     Verdict,
 )
-from supervisor_healer.core.upkeep import Care, ConfigCare, Upkeep
+from supervisor_healer.core.upkeep import SETTLED, Care, ConfigCare, Upkeep
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import ago
 
@@ -122,7 +122,8 @@ class ReportBook:
         elif note.event == "repaired":
             self._deeds.repaired += 1
         critical = path in self._ward.tracks and self._ward.tracks[path].spec.critical
-        self._add(Entry(path, kind, f"{note.event.capitalize()} {path}: {note.text}", critical), now)
+        how = "" if note.text == note.event else f": {note.text}"
+        self._add(Entry(path, kind, f"{note.event.capitalize()} {path}{how}", critical), now)
 
     def _add(self, entry: Entry, now: Now) -> None:
         self._deeds.healed.append(
@@ -275,6 +276,8 @@ class ReportBook:
         first = roots[0] if roots else ""
         if first in self._ward.patients:
             return f"supervisorctl explain {first}"
+        if first in self._upkeep.configs and not self._is_sound(first):
+            return f"edit {self._absolute(first)}"
         return f"ls -l {self._absolute(first)}" if first else ""
 
     def _warnings(self, verdicts: Iterable[Verdict]) -> Iterator[Entry]:
@@ -300,7 +303,10 @@ class ReportBook:
             if track.looked is None or track.problem:
                 continue
             freshness = track.as_input(track.looked).freshness
-            if freshness is Freshness.FRESH or not self._is_sound(path):
+            if not self._is_sound(path):
+                continue
+            if freshness is Freshness.FRESH:
+                yield from self._away(path, track)
                 continue
             producers = [name for name in ward.pipeline.producers[path] if name in by_name]
             waiting = self._dependencies.waiting_for(path)
@@ -314,6 +320,13 @@ class ReportBook:
             elif any(by_name[name].state not in (Health.HEALTHY, Health.IDLE, Health.STOPPED) for name in producers):
                 doing = ", ".join(f"{name} is {by_name[name].state}: {by_name[name].reason}" for name in producers)
                 yield Entry(path, "file", f"{said}; {doing}", track.spec.critical)
+
+    def _away(self, path: str, track: Track) -> Iterator[Entry]:
+        """A file that is gone, but not for so long that it counts as missing: it may have been rotated, or deleted."""
+        gone, looked = track.gone_since, track.looked
+        if gone is not None and looked is not None and looked.mono - gone >= SETTLED:
+            said = f"{path} is not there for {ago(gone)}; it counts as missing after its limit"
+            yield Entry(path, "file", said, track.spec.critical, f"ls -l {self._absolute(path)}")
 
     def _odd_config(self, path: str, care: ConfigCare) -> Iterator[Entry]:
         found, critical = care.found, self._ward.tracks[path].spec.critical

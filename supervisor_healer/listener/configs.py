@@ -32,9 +32,12 @@ Fingerprint = tuple[int, ...]
 
 @dataclass(slots=True)
 class Known:
-    """A check's answer. It is about the file with the fingerprint that it was `asked` for, or that it found itself."""
+    """A check's answer. It is about the file with the fingerprint that it was `asked` for, or that it found itself.
 
-    asked: Fingerprint
+    `asked` None: it was a repair, which leaves another file than the one that was looked at.
+    """
+
+    asked: Fingerprint | None
     answer: Answer
     until: float = float("inf")  # mono: a check that did not come to an end is made again then
 
@@ -84,7 +87,7 @@ class ConfigBook:
             return None
         if job["verb"] == "create":
             return _mended(answer, None)
-        asked = self._checking.pop(path, ()) if job["verb"] == "check" else ()
+        asked = self._checking.pop(path, None) if job["verb"] == "check" else None
         if path not in self.specs:
             return None
         silent = answer["state"] == "unreadable" and not answer["digest"] and not answer["fingerprint"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import Answer, Now, Tell, Verdict
+from supervisor_healer.core.model import Answer, Freshness, Now, Tell, Verdict
 from supervisor_healer.listener.wire import wire_consumer, wire_file, wire_worker
 from supervisor_healer.protocol import (
     ListenerNews,
@@ -198,7 +198,10 @@ class Publisher:
 
 def _signature(verdict: Verdict) -> tuple[object, ...]:
     """What makes a verdict worth telling at once: all but the moments at which healthy files moved."""
-    files = tuple((one.path, one.freshness) for one in (*verdict.outputs, *verdict.inputs))
+    files = tuple(
+        (one.path, one.freshness, one.note if one.freshness is Freshness.UNKNOWN else "")
+        for one in (*verdict.outputs, *verdict.inputs)
+    )
     return (
         verdict.state,
         verdict.since,

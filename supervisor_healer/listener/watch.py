@@ -264,6 +264,7 @@ class Watch:
                 self._publisher.tell(decision, now)
             elif isinstance(decision, Answer):
                 self._publisher.answer(decision, now)
+                self._next_heartbeat = now.mono  # who asked shall see all of what was looked at for it
         for decision in decisions:
             match decision:
                 case Stop() | Start():

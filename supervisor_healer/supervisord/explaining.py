@@ -63,7 +63,8 @@ def of_file(path: str, published: Published) -> list[str]:
         return [*lines, *(f"next, for a person: {action}" for action in actions)]
     if writers:
         return [*lines, f"next: nothing here: see {', '.join(writers)} (`supervisorctl explain {writers[0]}`)"]
-    return [*lines, "next: whoever writes it has to write again"]
+    todo = "what is wrong with it has to be put right" if file["config"] else "whoever writes it has to write again"
+    return [*lines, f"next: {todo}"]
 
 
 def _inputs(wire: WireWorker | WireConsumer, published: Published) -> list[str]:

@@ -26,6 +26,7 @@ from supervisor_healer.listener.mender import Mender
 from supervisor_healer.words import clean
 
 BEING_CHECKED = "is being checked"
+RETRY_SILENT = 600.0  # seconds; a check that was given up took long, and perhaps a whole core
 
 Fingerprint = tuple[int, ...]
 
@@ -51,7 +52,6 @@ class ConfigBook:
 
     def __init__(self, architecture: Architecture, mender: Mender) -> None:
         self._root = architecture.root
-        self._cycle = architecture.cycle
         self.specs: Mapping[str, ConfigSpec] = architecture.configs
         self._mender = mender
         self._known: dict[str, Known] = {}
@@ -91,7 +91,7 @@ class ConfigBook:
         if path not in self.specs:
             return None
         silent = answer["state"] == "unreadable" and not answer["digest"] and not answer["fingerprint"]
-        self._known[path] = Known(asked, answer, now.mono + self._cycle if silent else float("inf"))
+        self._known[path] = Known(asked, answer, now.mono + RETRY_SILENT if silent else float("inf"))
         found = _found(answer)
         return found if job["verb"] == "check" else _mended(answer, found)
 

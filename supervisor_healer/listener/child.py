@@ -94,6 +94,11 @@ class Child:
         poll = math.inf if self._pidfd >= 0 or self._reap_at < math.inf else time.monotonic() + _POLL
         return min(self._deadline, self._kill_at, self._lost_at, self._reap_at, poll)
 
+    @property
+    def is_killed(self) -> bool:
+        """Whether we have ended it, and will see to all that it has started."""
+        return bool(self._why)
+
     # --- talking -----------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:

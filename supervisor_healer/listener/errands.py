@@ -2,6 +2,7 @@
 
 Each runs in a session of its own and is killed with all that it has started there. A shell starts it: a change to a
 folder, or a program, on a dead network mount then hangs there. In `subprocess` it would hang the listener with it.
+When the listener is killed, they are, too (`guard`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from supervisor_healer.listener.child import CANNOT, MEGABYTE, Child, Ended, Line
+from supervisor_healer.listener.guard import Guard
 
 __all__ = ["MEGABYTE", "Ended", "Errands", "Line"]
 
@@ -30,6 +32,7 @@ class Errands:
         self._running: dict[str, Child] = {}
         self._left: list[Child] = []  # they have ended for everybody else, but are not reaped
         self._stillborn: list[Ended] = []
+        self._guard = Guard()
 
     def fileno(self) -> int:
         """What a selector waits on (epoll and kqueue are descriptors themselves)."""
@@ -81,6 +84,7 @@ class Errands:
             why = error.strerror if isinstance(error, OSError) else ""
             self._stillborn.append(Ended(key, None, b"", "", f"{CANNOT}: {why or error}"))
             return
+        self._guard.watch(process.pid)
         child = Child(key, process, self._selector, timeout, per_line, limit)
         self._running[key] = child
         child.feed(stdin)
@@ -112,9 +116,14 @@ class Errands:
             child.judge(now_mono)
             if exited or child.is_lost(now_mono):
                 del self._running[key]
+                if not child.is_killed:
+                    self._guard.forget(child.process.pid)
                 news.append(child.end(now_mono))
                 self._left.append(child)
-        self._left = [child for child in self._left if not child.reap(now_mono)]
+        for child in list(self._left):
+            if child.reap(now_mono):
+                self._left.remove(child)
+                self._guard.forget(child.process.pid)
         return news
 
     def abandon_all(self, patience: float = AT_THE_END) -> None:
@@ -133,3 +142,4 @@ class Errands:
             time.sleep(0.01 if children else 0)
         self._running.clear()
         self._left.clear()
+        self._guard.close()

@@ -351,6 +351,23 @@ class Site:
         answer: dict[str, Any] = self.rpc.healer.getListenerState()
         return answer
 
+    def report(self) -> dict[str, Any]:
+        """The latest report, {} before the first."""
+        found: dict[str, Any] = self.rpc.healer.getReport()
+        return found
+
+    def said(self, section: str, subject: str) -> str:
+        """What a section of the report says of a subject, '' nothing."""
+        return "; ".join(one["message"] for one in self.report().get(section, []) if one["subject"] == subject)
+
+    def until_said(self, section: str, subject: str, text: str) -> None:
+        until(lambda: text in self.said(section, subject), f"{section} says {text!r} of {subject}")
+
+    def until_checked(self) -> None:
+        """Wait until every worker is healthy and the first round is over."""
+        self.until_healthy()
+        until(self.report, "there is a report")
+
     def until_state(self, name: str, *states: str) -> None:
         until(lambda: self.state(name) in states, f"{name} is {' or '.join(states)}")
 

@@ -352,6 +352,8 @@ def test_all_are_abandoned(errands: Errands, tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts descriptors in /proc")
 def test_no_descriptor_is_left_behind(errands: Errands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_module, "TERM_TO_KILL", 0.1)
+    errands.start("first", shell("exit 0"), timeout=LONG)  # with it comes the guard, which stays
+    one_end(errands)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         errands.start("fine", shell("exit 0"), timeout=LONG)
@@ -395,14 +397,37 @@ def test_a_folder_or_program_on_a_mount_that_nobody_answers_for(tmp_path: Path) 
     )
 
 
-def test_the_listener_is_killed_and_its_child_sees_the_end_of_stdin(tmp_path: Path) -> None:
+def test_the_listener_is_killed_and_its_children_with_all_that_they_have_started(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom supervisor_healer.listener.errands import Errands\n"
-        "e = Errands()\ne.start('k', ['/bin/sh', '-c', 'cat >/dev/null; touch seen'], timeout=60, per_line=True,"
-        " cwd=sys.argv[1])\nprint('x', flush=True)\ntime.sleep(60)"
+        "e = Errands()\ne.start('past', ['/bin/sh', '-c', 'sleep 600 & echo $! >past'], timeout=60, cwd=sys.argv[1])\n"
+        "while e.running('past'): e.collect(time.monotonic())\n"
+        "for name in 'ab': e.start(name, ['/bin/sh', '-c', 'sleep 600 & echo $$ $! >.$0; mv .$0 $0; wait', name],"
+        " timeout=60, cwd=sys.argv[1])\n"
+        "print('x', flush=True)\ntime.sleep(60)"
     )
     with subprocess.Popen([*python(code), str(tmp_path)], stdout=subprocess.PIPE) as listener:
         assert listener.stdout is not None
         listener.stdout.readline()
+        until(lambda: all((tmp_path / name).exists() for name in ("past", "a", "b")))
         listener.kill()
-    until((tmp_path / "seen").exists)
+    for name in "ab":
+        for pid in (tmp_path / name).read_text().split():
+            until(lambda pid=pid: not alive(int(pid)))  # type: ignore[misc]
+    past = int((tmp_path / "past").read_text())
+    assert alive(past), "what a child has left behind that ended by itself is nobody's business"
+    os.kill(past, signal.SIGKILL)
+
+
+def test_a_guard_that_is_killed_is_replaced(errands: Errands) -> None:
+    guard = errands._guard
+    errands.start("a", shell("sleep 600"), timeout=LONG)
+    first = guard._shell
+    assert first is not None
+    first.kill()
+    first.wait()
+    errands.start("b", shell("sleep 600"), timeout=LONG)
+    assert guard._shell is not first
+    children = [child.process.pid for child in errands._running.values()]
+    guard.close()
+    until(lambda: not any(map(alive, children)))

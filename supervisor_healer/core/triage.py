@@ -64,6 +64,7 @@ class Triage:
         self.halted = ""
         self.refused: dict[str, Refusal] = {}
         self._held_up: dict[str, set[str]] = defaultdict(set)
+        self._denied: dict[str, str] = {}  # what was last told of a component healer's wish that was not granted
 
     @property
     def overall(self) -> Intensity:
@@ -102,6 +103,7 @@ class Triage:
             by_wish = name in wished
             refusal = (self._unconfirmed(name, now) if by_wish else None) or self.refusal(name, now)
             if refusal is None:
+                self._denied.pop(name, None)
                 begin(name, now, wished=by_wish)
                 continue
             if by_wish:
@@ -110,6 +112,8 @@ class Triage:
             if refusal.exhausted:
                 self.quarantine(name, refusal.text, now)
                 refusal = self.refusal(name, now) or refusal
+            if self._ward.patients[name].memory.wish is not None:
+                self._hold_wish(name, refusal)
             self.refused[name] = refusal
 
     def _is_candidate(self, name: str) -> bool:
@@ -124,7 +128,7 @@ class Triage:
         """A component healer wants it restarted."""
         memory = self._ward.patients[name].memory
         if memory.wish is not None and not memory.wish.source:
-            self._record.note(name, "refused", f"{reason}: a restart is wanted already, {memory.wish.reason}")
+            self._deny(name, f"{reason}: a restart is wanted already, {memory.wish.reason}")
             return
         memory.wish = Wish(reason, now.mono, source)
         self._record.worker_changed(name)
@@ -148,7 +152,7 @@ class Triage:
         elif patient.memory.attempt is not None and wish.source:
             why = "a restart is under way already"
         if why:
-            self._record.note(name, "refused", f"{wish.reason}: no restart, {why}")
+            self._deny(name, f"{wish.reason}: no restart, {why}")
             self._drop_wish(name)
             return False
         return patient.memory.attempt is None
@@ -156,6 +160,12 @@ class Triage:
     def _drop_wish(self, name: str) -> None:
         self._ward.patients[name].memory.wish = None
         self._record.worker_changed(name)
+
+    def _deny(self, name: str, said: str) -> None:
+        """A wish is not granted: told once, since a component healer may ask for the same in each round."""
+        if self._denied.get(name) != said:
+            self._denied[name] = said
+            self._record.note(name, "refused", said)
 
     def _unconfirmed(self, name: str, now: Now) -> Refusal | None:
         judged = self._ward.judged(name)
@@ -171,7 +181,7 @@ class Triage:
         memory = self._ward.patients[name].memory
         assert memory.wish is not None
         if memory.wish.source:
-            self._record.note(name, "refused", f"{memory.wish.reason}: not restarted, {refusal.text}")
+            self._deny(name, f"{memory.wish.reason}: not restarted, {refusal.text}")
             self._drop_wish(name)
         else:
             self.refused[name] = refusal

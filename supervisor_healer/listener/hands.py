@@ -92,8 +92,11 @@ class Hands:
         for spec in self._architecture.component_healers:
             key = COMPONENT + spec.name
             if self._errands.running(key):
-                self._log(f"healer: the component healer {spec.name} is still busy with the last report")
+                if key not in self._late:
+                    self._log(f"healer: the component healer {spec.name} is still busy with the last report")
+                self._late.add(key)
                 continue
+            self._late.discard(key)
             command = components.command_of(spec)
             self._errands.start(
                 key, command, timeout=spec.timeout, stdin=text, cwd=self._architecture.root, env=self._environment

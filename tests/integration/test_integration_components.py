@@ -1,11 +1,9 @@
-"""Component healers under a real supervisord: what they tell, what becomes of those that misbehave, and their wishes."""
+"""Component healers under a real supervisord: what they tell, what comes of those that misbehave, and their wishes."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import time
 
 import pytest
 from pipeline import Site, Worker, chain, until
@@ -53,7 +51,7 @@ def test_their_answers_join_the_report_and_what_goes_wrong_costs_a_warning() -> 
     healers["absent"] = {"command": "bin/nowhere"}
     healers["module"] = {"python": "site_healing:heal"}
     healers["gone"] = {"python": "no_such_module:heal"}
-    healers["deaf"] = {"command": ["sh", "-c", "exec <&-; pwd > where; echo '{\"warnings\": [\"deaf, but fine\"]}'"]}
+    healers["deaf"] = {"command": ["sh", "-c", 'exec <&-; pwd > where; echo \'{"warnings": ["deaf, but fine"]}\'']}
     healers["reads"] = {"command": ["sh", "-c", "cat > .given && mv .given given"]}
     healers["sits"] = {"command": ["sh", "-c", "echo $$ > sits; sleep 600"], "timeout": "1h"}
     said = {name: said for name, (_, said) in MISFITS.items()}
@@ -145,18 +143,31 @@ def test_a_restart_that_one_asks_for_passes_the_same_gate_and_budget() -> None:
         before = site.starts()
         assert before == {**dict.fromkeys(before, 1), "free": 2, "spent": 2, "dumb": 2}
         asks_restart(site, "fed", "halted", "alone", "spent", "dumb")
-        reasons = {"fed": "outside.jsonl", "halted": "it is stopped", "alone": "it is unmonitored", "spent": "budget", "dumb": "quarantined"}
+        reasons = {
+            "fed": "outside.jsonl",
+            "halted": "it is stopped",
+            "alone": "it is unmonitored",
+            "spent": "budget",
+            "dumb": "quarantined",
+        }
         for name, reason in reasons.items():
             wanted = lambda name=name, reason=reason: any(  # noqa: E731
                 event == "refused" and "asks wants it restarted" in text and reason in text
                 for event, text in site.history(name)
             )
             until(wanted, f"{name} is not restarted, because of: {reason}")
+        told = len(site.history())
+        asks_restart(site, *reasons)
+        at = site.report()["timestamp"]
+        until(lambda: site.report()["timestamp"] > at + 1, "it has asked once more")
+        assert len(site.history()) == told, "the same refusals are not told in each round"
         site.rpc.healer.monitor("alone")
         site.rpc.supervisor.startProcess("halted")
         site.clear("outside", "mute")
         site.clear("dumb", "mute")
-        site.until_healthy()
+        for name in ("fed", "halted", "alone"):
+            site.until_state(name, "healthy")
+        until(lambda: site.health("dumb")["outputs"][0]["freshness"] == "fresh", "it writes again")
         for name in reasons:
             site.until_judged_again(name, 2)
         assert site.starts() == {**before, "halted": 2}, "what was refused was not done later either"

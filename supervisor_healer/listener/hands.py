@@ -41,6 +41,7 @@ class Hands:
         self._lookout = Lookout(architecture.root)
         self._results: ResultsWriter | None = None
         self._said: list[str] = []
+        self._late: set[str] = set()
         self._environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
         self.adopt(architecture)
 

@@ -245,7 +245,7 @@ class Engine:
             case Mended():
                 self._upkeep.mended(event, now)
                 self._looks.want([event.path])
-            case ComponentResult():
+            case _:
                 self._consulted(event, now)
 
     def _consulted(self, result: ComponentResult, now: Now) -> None:

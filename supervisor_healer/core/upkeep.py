@@ -350,6 +350,8 @@ class Upkeep:
             self._ward.tracks[event.path].own = None
             self._record.files_changed([event.path])
         if isinstance(care, ConfigCare):
+            if care.found is not None and care.found.state is ConfigState.VALID:
+                care.is_fine()  # whatever has failed, there is nothing left to be mended
             self._answer(care, request, status, said)
         self._remember(event.path, care)
         self._concerns(event.path)

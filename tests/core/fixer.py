@@ -131,6 +131,7 @@ class Fixer:
         """An order of the healer's; it is carried out whatever becomes of him, and answered to this healer only."""
         path, life, ordered = order.path, self._life, self.world.mono
         answers: list[Mended] = []
+        stood: dict[str, tuple[float | None, str]] = {}  # what the answer is about
         self.orders.append((self.world.elapsed, order))
         self._check_order(order)
         self._busy.add(path)
@@ -138,10 +139,13 @@ class Fixer:
         def act() -> None:
             if life is self._life:
                 answers.append(self._carry_out(order, ordered))
+                if path in self.contents:
+                    stood[path] = self.fingerprint(path)
 
         def answer() -> None:
             if life is self._life:
                 self._busy.discard(path)
+                self.known.update(stood)
                 self.world.tell_healer(answers[0])
 
         if self.delay < NEVER:
@@ -178,7 +182,6 @@ class Fixer:
             self.backups[path].append(self.contents[path])
         self.contents[path] = content
         self.world.file(path).mtime = self.world.wall  # not `write`: it is no progress
-        self.known[path] = self.fingerprint(path)
         return Mended(verb, path, "done", (said,), f"{path}.bak", self._found(path), self.world.wall)
 
     def _found(self, path: str) -> ConfigFound | None:

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""What all tests share. Lying here, it also puts this folder on the path: ``from fakes.supervisor import ...``."""
 
 import os
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 
 import pytest
@@ -41,6 +42,7 @@ from supervisor_healer.core.model import (
 from supervisor_healer.core.upkeep import ANSWERS_KEPT, MENDS, ConfigCare
 
 PATH = "c.json"
+EXAMPLES = int(os.environ.get("HEALER_EXAMPLES", "20"))
 
 
 def reader(spec: ConfigSpec | None = None, *, how: str = VALID, **options: object) -> World:
@@ -550,7 +552,7 @@ ACTS: dict[str, Callable[[World], object]] = {
 }
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=2 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(sorted(ACTS)), st.sampled_from([0.0, 0.1, 1.0, 40.0, 400.0])), max_size=14))
 def test_whatever_happens_to_a_config_the_promises_hold_and_all_is_well_in_the_end(script: list[tuple[str, float]]):
     """The world checks each order; at the end the config is valid, its reader well, and every request answered."""

@@ -508,3 +508,28 @@ def test_a_wish_of_a_component_healer_does_not_replace_that_of_a_repair():
     assert "lab wants it restarted: it is slow: a restart is wanted already, c.json was repaired" in [
         note.text for _, note in world.history if note.event == "refused"
     ]
+
+
+@pytest.mark.parametrize("wisher", ["lab", "c.json"])
+def test_a_wish_for_who_is_convicted_and_has_to_wait(wisher: str):
+    """A component healer's is refused, told once, and asked again with each round; a repair's goes with the restart."""
+    world = wishing()
+    world.curse("b")
+    world.until_state("b", Health.QUARANTINED)
+    if wisher == "lab":
+        world.components = lambda: [ComponentResult("lab", restarts=(("b", "it is slow"),))]
+        world.adopt()
+    else:
+        world.fixer.edit(PATH, INVALID)
+    world.run(10 * MINUTE)
+    told = [note.text for _, note in world.history if note.event == "refused" and "lab" in note.text]
+    assert wished(world) is (wisher == "c.json")
+    assert len(told) == (wisher == "lab")
+    assert all("lab wants it restarted: it is slow: not restarted, quarantined, probe in" in text for text in told)
+    world.components = None if wisher == "c.json" else tuple
+    restarts = world.restarts()["b"]
+    world.cure("b")
+    world.hang("b")
+    world.run(2 * HOUR)
+    assert world.restarts()["b"] == restarts + 1
+    assert not wished(world)

@@ -312,8 +312,9 @@ class ConfigFound:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What came of a `Create`, `Repair` or `Restore`: done, unneeded, changed (somebody was editing it) or failed.
+    """What came of a `Create`, `Repair` or `Restore`: done, unneeded, changed, failed or lost.
 
+    Changed: somebody was editing it. Lost: whoever was at it was killed, and may have done it before that.
     `said`: what was done, or why not. `backup`: the one that was made, or put back. `found`: how a config stands now.
     `mtime`: that of the file as we have left it, None if we did not write it.
     """

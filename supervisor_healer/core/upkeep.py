@@ -309,12 +309,12 @@ class Upkeep:
         self._concerns(event.path)
 
     def _complete(self, path: str, care: ConfigCare, event: ConfigFound, now: Now) -> None:
-        """What was begun before this healer (or before the config left for a while) was done if its content changed."""
+        """What was begun, and not seen to end (the healer or its child was killed), was done if the content changed."""
         assert care.intent is not None
         verb, digest, request = care.intent
         care.intent = None
         if event.state is not ConfigState.MISSING and event.digest != digest:
-            said = f"the {verb} that a former healer began is done"
+            said = f"the {verb} that was cut short is done"
             if verb == "restore":
                 care.left_alone = event.digest
             self._done(path, care, Mended(verb, path, "done", (said,), found=event), now)
@@ -334,8 +334,8 @@ class Upkeep:
         care.outcome = None if event.outcome == "unneeded" else (status, said)
         request = ""
         if isinstance(care, ConfigCare):
-            request = "" if care.intent is None else care.intent[2]
-            care.intent = None
+            verb, digest, request = care.intent or (event.verb, "", "")
+            care.intent = (verb, digest, "") if event.outcome == "lost" else None  # the next check tells
             care.found = event.found or care.found
             if event.verb == "restore" and event.outcome in ("done", "unneeded") and care.found is not None:
                 care.left_alone = care.found.digest
@@ -344,7 +344,7 @@ class Upkeep:
         else:
             if event.verb != "restore":
                 care.mends = care.mends[:-1]
-            if event.outcome == "failed":
+            if event.outcome in ("failed", "lost"):
                 self._cannot(event.path, care, said, () if event.found is None else event.found.problems)
         if event.verb == "create" and event.outcome != "done":
             self._ward.tracks[event.path].own = None

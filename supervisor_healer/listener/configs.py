@@ -56,6 +56,7 @@ class ConfigBook:
         self._mender = mender
         self._known: dict[str, Known] = {}
         self._checking: dict[str, Fingerprint] = {}
+        self._jobs: dict[int, Job] = {}  # by id: those that this book has made, and not those of the one before
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -83,15 +84,22 @@ class ConfigBook:
     def take(self, job: Job, answer: Answer, now: Now) -> ConfigFound | Mended | None:
         """An answer for the core; None if it is of no use any more."""
         path = job["path"]
+        ours = self._jobs.pop(id(job), None) is job
         if job["root"] != self._root:
             return None
         if job["verb"] == "create":
             return _mended(answer, None)
+        if not ours:  # another architecture was in force, which may have had another schema
+            self._known.pop(path, None)
+            return None if job["verb"] == "check" or path not in self.specs else _mended(answer, None)
         asked = self._checking.pop(path, None) if job["verb"] == "check" else None
         if path not in self.specs:
             return None
         silent = answer["state"] == "unreadable" and not answer["digest"] and not answer["fingerprint"]
-        self._known[path] = Known(asked, answer, now.mono + RETRY_SILENT if silent else float("inf"))
+        if answer["outcome"] == "lost":
+            self._known.pop(path, None)  # the next look asks
+        else:
+            self._known[path] = Known(asked, answer, now.mono + RETRY_SILENT if silent else float("inf"))
         found = _found(answer)
         return found if job["verb"] == "check" else _mended(answer, found)
 
@@ -105,13 +113,15 @@ class ConfigBook:
                 job["mtime_ns"] = order.mtime * 10**9
                 return job
             case Repair():
-                return {**self._job("repair", order.path), "digest": order.digest}
+                job = self._job("repair", order.path)
+                job["digest"] = order.digest
+                return job
             case Restore():
                 return self._job("restore", order.path)
 
     def _job(self, verb: str, path: str) -> Job:
         spec = self.specs.get(path, ConfigSpec(path))
-        return {
+        job: Job = {
             "verb": verb,
             "root": self._root,
             "path": path,
@@ -127,6 +137,8 @@ class ConfigBook:
             "copy_of": "",
             "mtime_ns": 0,
         }
+        self._jobs[id(job)] = job
+        return job
 
 
 def _with_content(look: Seen, answer: Answer) -> Seen:

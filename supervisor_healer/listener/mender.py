@@ -60,7 +60,7 @@ class Mender:
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or answer.keys() != FIELDS or answer["path"] != job["path"]:
-            return [(job, failed(job, f"the fixer has answered nonsense: {line[:100]}"))]
+            return [(job, unanswered(job, f"the fixer has answered nonsense: {line[:100]}"))]
         return [(job, Answer(**answer))]  # type: ignore[typeddict-item]  # our own program, of the same version
 
     def _ended(self, end: Ended) -> list[tuple[Job, Answer]]:
@@ -71,11 +71,11 @@ class Mender:
         self._waiting.extendleft(reversed(self._given))
         self._given.clear()
         last = end.stderr.strip().splitlines()[-1:] or [f"it ended with status {end.status}"]
-        return [(job, failed(job, f"not done: {end.why or last[0]}"))]
+        return [(job, unanswered(job, f"not done: {end.why or last[0]}"))]
 
 
-def failed(job: Job, why: str) -> Answer:
-    """The answer in place of one that did not come."""
+def unanswered(job: Job, why: str) -> Answer:
+    """The answer in place of one that did not come; what was to be done may have been done."""
     return {
         "verb": job["verb"],
         "path": job["path"],
@@ -84,7 +84,7 @@ def failed(job: Job, why: str) -> Answer:
         "repairs": [],
         "digest": "",
         "fingerprint": [],
-        "outcome": "" if job["verb"] == "check" else "failed",
+        "outcome": "" if job["verb"] == "check" else "lost",
         "said": [] if job["verb"] == "check" else [why],
         "backup": "",
     }

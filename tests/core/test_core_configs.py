@@ -454,7 +454,7 @@ def test_a_healer_killed_in_mid_repair_tells_the_readers_exactly_when_the_conten
     words = {"repair": "repaired", "restore": "restored"}
     notes = [note.text for _, note in world.history if note.event == words[verb]]
     assert len(notes) == 1
-    assert ("a former healer began" in notes[0]) is done
+    assert ("cut short" in notes[0]) is done
     if verb == "restore":
         assert world.answers["r"].exit_status == 0
         assert care(world)["left_alone"]

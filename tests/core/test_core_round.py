@@ -417,7 +417,7 @@ def test_a_config_that_leaves_and_comes_back_tells_its_readers_of_the_repair():
     world.fixer.known.clear()
     world.adopt()
     world.run(1)
-    assert world.last("repaired") == "the repair that a former healer began is done"
+    assert world.last("repaired") == "the repair that was cut short is done"
     assert len(world.signals) == 1
 
 

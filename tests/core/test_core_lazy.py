@@ -87,7 +87,8 @@ def test_lazy_and_eager_decide_the_same(case: Case):
     assert decided[0] == decided[1], lazy.transcript() + "\n\n" + eager.transcript()
     first = [[at for at, note in world.history if note.event in DECIDED][:1] for world in (lazy, eager)]
     for late, early in zip(*first, strict=True):
-        assert early - TURN <= late <= early + 0.1 * case.max_age + TURN, (
+        # an eager turn that falls short of the moment by such a rounding comes again only a step later
+        assert early - EAGER - TURN <= late <= early + 0.1 * case.max_age + TURN, (
             lazy.transcript() + "\n\n" + eager.transcript()
         )
     assert lazy.turns < eager.turns

@@ -29,6 +29,11 @@ class ConfigReader:
         self._schemas: dict[str, Entry | None] = {}
         self._told: set[tuple[str, str, config_schema.Fault]] = set()
 
+    @property
+    def schema_files(self) -> list[str]:
+        """The absolute paths of all schema files that entries have named."""
+        return list(self._schemas)
+
     def config(self, path: str, entry: Entry, *, critical: bool) -> ConfigSpec:
         """The config at `path` (in its one form), with everything that depends on its own entry checked."""
         get = self._sources.get

@@ -54,6 +54,7 @@ class Draft:
         self.workers: list[WorkerSpec] = []
         self.consumers: list[ConsumerSpec] = []
         self.configs: dict[str, ConfigSpec] = {}
+        self.schema_files: list[str] = []
         self.files: dict[str, FileSpec] = {}
         self.components: list[ComponentSpec] = []
         self.config_entries: dict[str, Entry] = {}
@@ -74,6 +75,7 @@ class Draft:
         reader = ConfigReader(self.sources, self.root)
         for path, entry in self.config_entries.items():
             self.configs[path] = reader.config(path, entry, critical=bool(self._policy(entry, "critical")))
+        self.schema_files = reader.schema_files
         self.workers = [self._worker(entry) for entry in entries["workers"].values()]
         self.consumers = [ConsumerSpec(entry.name, self._inputs(entry)) for entry in entries["consumers"].values()]
         self.components = [component(self.sources, self.root, one) for one in entries["component_healers"].values()]

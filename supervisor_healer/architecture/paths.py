@@ -120,3 +120,8 @@ def matches(pattern: str, path: str) -> bool:
     """Whether the glob `pattern` matches `path`, part by part."""
     parts, names = pattern.split("/"), path.split("/")
     return len(parts) == len(names) and all(map(fnmatchcase, names, parts))
+
+
+def same_file(one: str, other: str) -> bool:
+    """Whether two paths, either of which may be a glob, can be one file."""
+    return one == other or (is_pattern(one) and matches(one, other)) or (is_pattern(other) and matches(other, one))

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from supervisor_healer.architecture import own_files
 from supervisor_healer.architecture.config_schema import has_default
 from supervisor_healer.architecture.draft import DEFAULT_CYCLE, Draft
-from supervisor_healer.architecture.paths import Patterns, matches
+from supervisor_healer.architecture.paths import Patterns, same_file
 from supervisor_healer.architecture.schema import suggestion
 from supervisor_healer.architecture.sources import Entry, Sources
 from supervisor_healer.core.model import FileSpec, WorkerSpec
@@ -19,17 +20,17 @@ _MAX_CYCLES = 10
 _FORBIDDEN_IN_NAMES = "*\"'\\"
 
 
-def check(sources: Sources, draft: Draft, main: Entry, own_files: Mapping[str, str]) -> None:
+def check(sources: Sources, draft: Draft, main: Entry, written: Mapping[str, str]) -> None:
     """Report to `sources` everything that the entries of `draft` cannot mean together.
 
-    `own_files` are those that the healer writes for itself: absolute paths by their keys, `state` and `results`.
+    `written` are the files that the healer writes for itself: absolute paths by their keys, `state` and `results`.
     """
     if not sources.entries["workers"] and not sources.is_bad("workers"):
         name = "workers" if "workers" in main.value else ""
         sources.error(main, name, "there are no workers", "`workers: {NAME: {inputs: [...], outputs: [...]}}`")
     _check_names(sources)
     _check_components(sources, draft)
-    _check_own_files(sources, draft, own_files)
+    own_files.check(sources, draft, written)
     _check_programs(sources, draft)
     looping = _check_own_inputs(sources, draft)
     _check_producers(sources, draft)
@@ -74,27 +75,6 @@ def _check_components(sources: Sources, draft: Draft) -> None:
             sources.warning(entry, name, what, "a shorter `timeout`, or a longer `cycle`")
 
 
-def _check_own_files(sources: Sources, draft: Draft, own_files: Mapping[str, str]) -> None:
-    """What the healer writes for itself must not look like a file of the pipeline, nor overwrite one."""
-    uses = {use.path: use for use in reversed(draft.uses)}
-    for key, absolute in own_files.items():
-        inside = draft.root if draft.root.endswith("/") else draft.root + "/"
-        path = absolute.removeprefix(inside)
-        for other in draft.files:
-            if not absolute or not _same_file(path, other):
-                continue
-            setting = sources.settings.get(key)
-            use = uses.get(other)
-            what = f"{other} would be the healer's own file (`{key}`)"
-            if setting is not None:
-                sources.error(setting, key, what, "a path of its own")
-            elif use is not None:
-                sources.error(use.entry, use.field, what, f"another path, or `{key}:` elsewhere")
-            else:
-                entry = draft.config_entries.get(other) or draft.declared[other]
-                sources.error(entry, entry.field, what, f"another path, or `{key}:` elsewhere")
-
-
 def _check_configs(sources: Sources, draft: Draft) -> None:
     """A repair and a worker that writes the same file would fight; so would a signal and a restart."""
     for path, spec in draft.configs.items():
@@ -109,7 +89,7 @@ def _check_configs(sources: Sources, draft: Draft) -> None:
         entry = sources.entries["workers"][worker.name]
         for output in worker.outputs:
             for path in written if is_pattern(output) else written & {output}:
-                if _same_file(output, path):
+                if same_file(output, path):
                     what = f"{path} is also repaired under `configs`: the worker and the healer may undo each other"
                     name = draft.field(entry, "outputs", output)
                     sources.warning(entry, name, what, "one writer, or a `schema` without defaults")
@@ -135,7 +115,7 @@ def _check_own_inputs(sources: Sources, draft: Draft) -> dict[str, set[str]]:
     looping: dict[str, set[str]] = defaultdict(set)
     for worker in draft.workers:
         for item in worker.inputs:
-            if any(_same_file(item.path, output) for output in worker.outputs):
+            if any(same_file(item.path, output) for output in worker.outputs):
                 looping[worker.name].add(item.path)
                 what = f"the worker writes its own input {item.path}"
                 entry = sources.entries["workers"][worker.name]
@@ -203,11 +183,6 @@ def _warn_of_slow_trigger(sources: Sources, name: str, entry: Entry, max_age: fl
         " grace): while it rests the worker is idle, and a hang is seen only once the input has moved again"
     )
     sources.warning(entry, name, what, "a `trigger:` without it, or a larger max_age of the output")
-
-
-def _same_file(one: str, other: str) -> bool:
-    """Whether two paths, either of which may be a glob, can be one file."""
-    return one == other or (is_pattern(one) and matches(one, other)) or (is_pattern(other) and matches(other, one))
 
 
 def _without(worker: WorkerSpec, paths: Iterable[str]) -> WorkerSpec:

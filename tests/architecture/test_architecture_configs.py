@@ -266,10 +266,31 @@ OWN_FILES: dict[str, tuple[str, list[str]]] = {
     "the default state is a config": ("configs:\n  healer.sqlite3: {}\n", [
         "architecture.yaml:4: configs.healer.sqlite3: healer.sqlite3 would be the healer's own file (`state`)"
         " (expected another path, or `state:` elsewhere)"]),
+    "results is the architecture": ("results: architecture.yaml\n", [
+        "architecture.yaml:3: results: 'architecture.yaml' is the architecture file: the healer would overwrite it"
+        " (expected a path of its own)"]),
+    "state is a link to the architecture": ("state: link\n", [
+        "architecture.yaml:3: state: 'link' is the architecture file: the healer would overwrite it"
+        " (expected a path of its own)"]),
+    "results is a schema": ("results: s.json\nconfigs: {c.json: {schema: s.json}}\n", [
+        "architecture.yaml:3: results: 's.json' is a schema of `configs`: the healer would overwrite it"
+        " (expected a path of its own)"]),
+    "results is a template": ("results: t\nfiles: {f: {max_age: 1m, create: {copy: t}}}\n", [
+        "architecture.yaml:3: results: 't' is what f is copied from: the healer would overwrite it"
+        " (expected a path of its own)"]),
+    "state is a program": ("state: p\ncomponent_healers: {h: {command: [./p]}}\n", [
+        "architecture.yaml:3: state: 'p' is the program of component_healers.h: the healer would overwrite it"
+        " (expected a path of its own)"]),
+    "a config is the architecture": ("configs: {link: {format: yaml, create: true, schema: {type: object}}}\n", [
+        "architecture.yaml:3: configs.link: link is the architecture file: the healer would repair it"
+        " (expected another file)"]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OWN_FILES)
 def test_the_healers_own_files_are_no_files_of_the_pipeline(name: str, tmp_path: Path) -> None:
     text, expected = OWN_FILES[name]
+    (tmp_path / "link").symlink_to("architecture.yaml")
+    for other, content in (("s.json", "{}"), ("t", ""), ("p", "")):
+        (tmp_path / other).write_text(content)
     assert told(tmp_path, text.replace("FOLDER", str(tmp_path))) == expected

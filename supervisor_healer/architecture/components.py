@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 
 from supervisor_healer.architecture.sources import Entry, Sources
 from supervisor_healer.core.model import ComponentSpec
@@ -54,6 +55,8 @@ def _words(sources: Sources, root: str, entry: Entry, command: str | list[str]) 
         program = os.path.normpath(os.path.join(root, program))
         if os.path.isdir(root) and not os.path.isfile(program):
             sources.warning(entry, name, f"there is no file {program}", "an existing program")
+    elif shutil.which(program) is None:
+        sources.warning(entry, name, f"there is no program {program} on this PATH", "an existing program, or its path")
     return (program, *arguments)
 
 

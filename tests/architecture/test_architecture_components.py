@@ -40,7 +40,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
     "nothing": ("component_healers:\n  c: {}\n", [
         "architecture.yaml:4: component_healers.c: nothing says what is to be run"
         " (expected `python: package.module:function` or `command: [...]`)"]),
-    "both": ("component_healers:\n  c:\n    python: a:b\n    command: x\n", [
+    "both": ("component_healers:\n  c:\n    python: a:b\n    command: sh\n", [
         "architecture.yaml:4: component_healers.c: python and command exclude each other"
         " (expected `python: package.module:function` or `command: [...]`)"]),
     "unknown key": ("component_healers: {c: {python: 'a:b', timeuot: 3s}}\n", [
@@ -70,26 +70,29 @@ BAD: dict[str, tuple[str, list[str]]] = {
     "home": ("component_healers: {c: {command: '~/heal x'}}\n", [
         "architecture.yaml:3: component_healers.c.command: ~ is not expanded: '~/heal'"
         " (expected an absolute path, or one relative to root)"]),
-    "a shell's": ("component_healers: {c: {command: 'heal > log'}}\n", [
+    "a shell's": ("component_healers: {c: {command: 'sh > log'}}\n", [
         "warning: architecture.yaml:3: component_healers.c.command: > is passed on as an argument: no shell runs the"
         " command (expected `[sh, -c, '...']`, if a shell is meant)"]),
+    "not on PATH": ("component_healers: {c: {command: no-such-program}}\n", [
+        "warning: architecture.yaml:3: component_healers.c.command: there is no program no-such-program on this PATH"
+        " (expected an existing program, or its path)"]),
     "not there": ("component_healers: {c: {command: [bin/none]}}\n", [
         "warning: architecture.yaml:3: component_healers.c.command: there is no file FOLDER/bin/none"
         " (expected an existing program)"]),
     "longer than a cycle": (
-        "component_healers:\n  c: {command: x}\n  d:\n    command: y\n    timeout: 11s\ncycle: 10s\n", [
+        "component_healers:\n  c: {command: sh}\n  d:\n    command: ls\n    timeout: 11s\ncycle: 10s\n", [
             "warning: architecture.yaml:4: component_healers.c: it may take 30s, longer than a cycle (10s)"
             " (expected a shorter `timeout`, or a longer `cycle`)",
             "warning: architecture.yaml:7: component_healers.d.timeout: it may take 11s, longer than a cycle (10s)"
             " (expected a shorter `timeout`, or a longer `cycle`)"]),
-    "names": ("component_healers:\n  a b: {command: x}\n  all: {command: x}\n", [
+    "names": ("component_healers:\n  a b: {command: sh}\n  all: {command: sh}\n", [
         "architecture.yaml:4: component_healers.a b: the name 'a b' cannot be given on a supervisorctl command line"
         " (expected a name without spaces, quotes, * and control characters)",
         "architecture.yaml:5: component_healers.all: `all` stands for every worker (expected another name)"]),
-    "a worker's name": ("component_healers:\n  wa: {command: x}\n", [
+    "a worker's name": ("component_healers:\n  wa: {command: sh}\n", [
         "architecture.yaml:4: component_healers.wa: a worker has the same name, architecture.yaml:2"
         " (expected another name)"]),
-    "a consumer's name": ("consumers: {gate: {}}\ncomponent_healers: {gate: {command: x}}\n", [
+    "a consumer's name": ("consumers: {gate: {}}\ncomponent_healers: {gate: {command: sh}}\n", [
         "architecture.yaml:4: component_healers.gate: a consumer has the same name, architecture.yaml:3"
         " (expected another name)"]),
     "not a mapping": ("component_healers: [x]\n", [

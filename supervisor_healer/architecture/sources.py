@@ -60,8 +60,8 @@ class Sources:
         self.error(entry, name, what, expected, "warning")
 
     def in_file_order(self) -> tuple[Problem, ...]:
-        """Every problem, by file (as they are read) and line."""
-        return tuple(sorted(self.problems, key=lambda problem: (self.order.get(problem.path, -1), problem.line)))
+        """Every problem once, by file (as they are read) and line."""
+        return tuple(sorted(dict.fromkeys(self.problems), key=lambda problem: (self.order.get(problem.path, -1), problem.line)))
 
     def is_bad(self, name: str) -> bool:
         """Whether the schema refused the field `name` itself, or something in it."""

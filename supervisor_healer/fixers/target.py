@@ -12,7 +12,7 @@ from supervisor_healer.fixers.texts import LIMIT
 
 _ATTEMPTS = 3  # looks at a file that is being written
 
-_KINDS = {
+KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -174,4 +174,4 @@ def _read_all(descriptor: int, limit: int) -> bytes:
 def _check_kind(status: os.stat_result) -> None:
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        raise RefusedError(f"it is {_KINDS.get(kind, 'something else')} (expected a file)")
+        raise RefusedError(f"it is {KINDS.get(kind, 'something else')} (expected a file)")

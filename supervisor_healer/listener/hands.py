@@ -50,11 +50,12 @@ class Hands:
         self._architecture = architecture
         self._lookout.root = architecture.root
         self._configs = ConfigBook(architecture, self._mender)
-        if self._results is not None and self._results.path != architecture.results:
+        place = (architecture.results, architecture.root)
+        if self._results is not None and (self._results.path, self._results.root) != place:
             self._results.close()
             self._results = None
         if self._results is None and architecture.results:
-            self._results = ResultsWriter(architecture.results)
+            self._results = ResultsWriter(*place)
 
     def look(self, engine: Engine, paths: Iterable[str], now: Now) -> dict[str, Seen]:
         """A look at each of `paths`, of configs at their content, too."""

@@ -12,7 +12,9 @@ import threading
 import time
 from typing import Any
 
-from supervisor_healer.listener import probes
+from supervisor_healer.fixers.descent import descend, is_inside
+from supervisor_healer.fixers.target import KINDS
+from supervisor_healer.words import clean
 
 LARGEST = 256 * 1024  # bytes
 MOST_ENTRIES = 200  # of a list
@@ -24,7 +26,7 @@ SILENT_AFTER = 2.0  # seconds of one writing, after which people are told
 AT_THE_END = 0.5
 _LAYOUT = 8192  # bytes at most that line breaks and indents take
 _LISTS = ("healed", "failed", "blocked", "warnings")
-_MODE = 0o644
+_MODE = 0o640  # a report tells of the pipeline, which is not everybody's business
 
 
 # --- size ----------------------------------------------------------------------------------------------------
@@ -81,37 +83,55 @@ def _cut_text(text: str) -> str:
 # --- the file ------------------------------------------------------------------------------------------------
 
 
-def write(path: str, report: dict[str, Any]) -> None:
+def write(path: str, report: dict[str, Any], root: str) -> None:
     """Put `report`, which is bounded first, at `path` in one step: a reader sees the old or the new one, whole.
 
-    A link is followed. The mode of a file in place is kept. Raises OSError, and leaves everything as it was.
+    A link in the place of the file is never followed. Where `path` lies inside `root`, its folder has to, too, wherever
+    links lead. Mode and owner of a file in place are kept. Raises OSError, and leaves everything as it was.
     """
-    text = _laid_out(bounded(report))
-    path = os.path.realpath(path)
-    folder, name = os.path.split(path)
-    os.makedirs(folder, exist_ok=True)
-    mode = _mode_in_place(path)
-    _sweep(folder, name)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    content = _laid_out(bounded(report)).encode("utf-8", "backslashreplace")  # half a surrogate pair: JSON's own escape
+    name = os.path.basename(path)
+    folder = _folder(path, root)
     try:
-        with os.fdopen(os.open(temporary, flags, _MODE if mode is None else mode), "wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(text.encode("utf-8", "backslashreplace"))  # half a surrogate pair: JSON's own escape
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    with contextlib.suppress(OSError):  # some file systems cannot, and the file is there
-        folder_fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        in_place = _in_place(name, folder)
+        _sweep(folder, name)
+        temporary = f".{name}.{os.getpid()}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            os.fsync(folder_fd)
-        finally:
-            os.close(folder_fd)
+            with os.fdopen(
+                os.open(temporary, flags, _MODE if in_place is None else 0o600, dir_fd=folder), "wb"
+            ) as file:
+                if in_place is not None:
+                    _dress(file.fileno(), in_place)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+        with contextlib.suppress(OSError):  # some file systems cannot, and the file is there
+            os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _folder(path: str, root: str) -> int:
+    """The folder of `path`, made where it is missing, and opened."""
+    folder = os.path.dirname(path)
+    if not is_inside(os.path.normpath(root), os.path.normpath(path)):
+        os.makedirs(folder, exist_ok=True)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    home, real = os.path.realpath(root), os.path.realpath(folder)
+    if not is_inside(home, real):
+        raise OSError(errno.ELOOP, f"its folder leads to {clean(real)}, outside of the root", path)
+    return descend(home, real, _make)
+
+
+def _make(name: str, folder: int) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o755, dir_fd=folder)
 
 
 def _laid_out(report: dict[str, Any]) -> str:
@@ -125,27 +145,47 @@ def _laid_out(report: dict[str, Any]) -> str:
     return "{\n  " + ",\n  ".join(f"{text(key)}: {text(value)}" for key, value in report.items()) + "\n}\n"
 
 
-def _mode_in_place(path: str) -> int | None:
-    """The permissions of the file in place, None if there is none. Raises OSError for anything but a file."""
+def _in_place(name: str, folder: int) -> os.stat_result | None:
+    """The file in place, None if there is nothing. Raises OSError for anything but a file."""
     try:
-        found = os.lstat(path).st_mode
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found):
-        code = errno.EISDIR if stat.S_ISDIR(found) else errno.EEXIST
-        raise OSError(code, f"it {probes.look('/', [path])[path].problem}", path)
-    return stat.S_IMODE(found) & 0o777
+    kind = stat.S_IFMT(found.st_mode)
+    if kind != stat.S_IFREG:
+        what = KINDS.get(kind, "something else")
+        raise OSError(errno.EEXIST, f"{what} is in its place (expected a file, or nothing)", name)
+    return found
 
 
-def _sweep(folder: str, name: str) -> None:
+def _dress(descriptor: int, like: os.stat_result) -> None:
+    """Give a new file the owner and the mode of the one whose place it takes.
+
+    A healer that may not give files away keeps it, with the old group if it is in that; whoever is in the group that
+    it has instead may no more than everybody.
+    """
+    mode = stat.S_IMODE(like.st_mode) & 0o777
+    own = os.fstat(descriptor)
+    if (own.st_uid, own.st_gid) != (like.st_uid, like.st_gid):
+        try:
+            os.fchown(descriptor, like.st_uid, like.st_gid)
+        except PermissionError:
+            try:
+                os.fchown(descriptor, -1, like.st_gid)
+            except PermissionError:
+                mode &= ~0o070 | (mode & 0o007) << 3
+    os.fchmod(descriptor, mode)
+
+
+def _sweep(folder: int, name: str) -> None:
     """Remove what healers that were killed have left half written, and what we have in an earlier life."""
     leftover = re.compile(rf"\.{re.escape(name)}\.(\d+)\.tmp")
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            match = leftover.fullmatch(entry.name)
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(folder):
+            match = leftover.fullmatch(entry)
             if match and (int(match[1]) == os.getpid() or not _lives(int(match[1]))):
                 with contextlib.suppress(OSError):
-                    os.unlink(entry.path)
+                    os.unlink(entry, dir_fd=folder)
 
 
 def _lives(pid: int) -> bool:
@@ -164,8 +204,9 @@ def _lives(pid: int) -> bool:
 class ResultsWriter:
     """Writes the newest report whenever there is one, at most once a second. A disk that hangs holds up only itself."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, root: str) -> None:
         self.path = path
+        self.root = root
         self._news = threading.Condition()
         self._pending: dict[str, Any] | None = None
         self._writing_since: tuple[float, float] | None = None  # mono, wall
@@ -219,7 +260,7 @@ class ResultsWriter:
                 self._writing_since = (time.monotonic(), time.time())
             problem = ""
             try:
-                write(self.path, report)
+                write(self.path, report, self.root)
             except OSError as error:
                 problem = f"{self.path} cannot be written: {error.strerror or error}"
             except Exception as error:

@@ -11,22 +11,24 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from fakes.swapping import swapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor_healer.core.model import Mode
 from supervisor_healer.core.report import Entry, Report
 from supervisor_healer.listener import results as module
-from supervisor_healer.listener.results import ResultsWriter, bounded, write
+from supervisor_healer.listener.results import ResultsWriter, bounded
 from supervisor_healer.listener.wire import rendered, wire_report
 from supervisor_healer.words import ago
 
@@ -35,6 +37,10 @@ KINDS = ("worker", "file", "config", "consumer", "component", "healer")
 LISTS = ("healed", "failed", "blocked", "warnings")
 COUNTS = tuple(SCHEMA["properties"]["stats"]["required"])
 LARGEST = 256 * 1024
+
+
+def write(path: str, report: dict[str, Any], root: str = "/") -> None:
+    module.write(path, report, root)
 
 
 def check(report: object) -> None:
@@ -211,14 +217,15 @@ def test_whatever_is_reported(lists: dict[str, Any]) -> None:
 # --- the file ------------------------------------------------------------------------------------------------
 
 
-def test_a_new_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o640), (0o077, 0o600), (0, 0o640)])
+def test_a_new_file(tmp_path: Path, umask: int, mode: int) -> None:
     path = tmp_path / "a/b/results.json"
-    mask = os.umask(0o027)
+    mask = os.umask(umask)
     try:
         write(str(path), a_report(cause="ünï"))
     finally:
         os.umask(mask)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert stat.S_IMODE(path.stat().st_mode) == mode
     assert "ünï" in path.read_text(encoding="utf-8")
     assert path.read_text(encoding="utf-8").endswith("}\n")
     assert os.listdir(path.parent) == ["results.json"]
@@ -234,33 +241,114 @@ def test_the_mode_of_the_file_in_place(tmp_path: Path, mode: int) -> None:
     read(path)
 
 
-def test_a_link_stays_one(tmp_path: Path) -> None:
-    (tmp_path / "web").mkdir()
-    (tmp_path / "r.json").symlink_to("web/out.json")
-    for _ in range(2):
-        write(str(tmp_path / "r.json"), a_report())
-        assert (tmp_path / "r.json").is_symlink()
-        read(tmp_path / "web/out.json")
-    assert sorted(os.listdir(tmp_path)) == ["r.json", "web"]
-
-
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (Path.mkdir, "it is a directory, not a file"),
-        (os.mkfifo, "it is a FIFO, not a file"),
-        (lambda path: path.symlink_to("/dev/null"), "it is a device, not a file"),
-        (lambda path: path.symlink_to(path.name), "it Too many levels of symbolic links"),
+        (Path.mkdir, "a directory is in its place"),
+        (os.mkfifo, "a FIFO is in its place"),
+        (lambda path: path.symlink_to("/dev/null"), "a symbolic link is in its place"),
+        (lambda path: path.symlink_to(path.name), "a symbolic link is in its place"),
+        (lambda path: path.symlink_to("nothing"), "a symbolic link is in its place"),
     ],
 )
-def test_something_else_in_its_place(make: Callable[[Path], None], why: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("inside", [True, False])
+def test_something_else_in_its_place(make: Callable[[Path], None], why: str, tmp_path: Path, inside: bool) -> None:
     path = tmp_path / "r.json"
     make(path)
     before = os.lstat(path)
     with pytest.raises(OSError, match=why):
-        write(str(path), a_report())
+        write(str(path), a_report(), "/" if inside else "/proc")
     assert os.lstat(path).st_ino == before.st_ino
     assert os.listdir(tmp_path) == ["r.json"]
+
+
+def test_a_link_to_somebody_elses_file_is_not_followed(tmp_path: Path) -> None:
+    """Whoever may write in the folder of the results could have any file of the system overwritten, or one made."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path = tmp_path / "data" / "r.json"
+    path.parent.mkdir()
+    for target in (victim, tmp_path / "made-by-root"):
+        path.symlink_to(target)
+        with pytest.raises(OSError, match="a symbolic link is in its place"):
+            write(str(path), a_report(), str(tmp_path / "data"))
+        path.unlink()
+    assert victim.read_text() == "precious"
+    assert sorted(os.listdir(tmp_path)) == ["data", "victim"]
+
+
+def test_links_among_its_folders_may_not_lead_out_of_the_root(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "disk1").mkdir(parents=True)
+    outside.mkdir()
+    (tmp_path / "current").symlink_to(root)
+    (root / "var").symlink_to("disk1")
+    write(str(tmp_path / "current/var/deep/r.json"), a_report(), str(tmp_path / "current"))  # both stay inside
+    read(root / "disk1/deep/r.json")
+    assert (root / "var").is_symlink()
+    for target in (outside, outside / "new"):
+        (root / "var").unlink()
+        (root / "var").symlink_to(target)
+        with pytest.raises(OSError, match=rf"its folder leads to {target}/deep, outside of the root"):
+            write(str(root / "var/deep/r.json"), a_report(), str(root))
+    assert os.listdir(outside) == []
+    # a path that leads out by its own words is the author's own, but for the file itself
+    (tmp_path / "elsewhere").symlink_to(outside)
+    write(str(tmp_path / "elsewhere/r.json"), a_report(), str(root))
+    read(outside / "r.json")
+
+
+def test_a_folder_that_is_swapped_for_a_link_all_the_time(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "var").mkdir(parents=True)
+    outside.mkdir()
+    (root / "link").symlink_to(outside)
+    with swapped(root / "var", root / "link"):
+        written = 0
+        for number in range(400):
+            with suppress(OSError):
+                write(str(root / "var/deep/r.json"), a_report(duration=float(number)), str(root))
+                written += 1
+    assert written
+    assert os.listdir(outside) == []
+
+
+IS_ROOT = os.geteuid() == 0
+AS_NOBODY = """
+import json, os, sys
+from supervisor_healer.listener.results import write
+os.setgroups([int(sys.argv[2])] if sys.argv[2] else []); os.setgid(65534); os.setuid(65534)
+write(sys.argv[1], json.load(sys.stdin), "/")
+"""
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root may give files away")
+def test_the_owner_of_the_file_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text("old")
+    os.chown(path, 65534, 65533)
+    path.chmod(0o640)
+    write(str(path), a_report())
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, 65533, 0o640)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root may become somebody else")
+@pytest.mark.parametrize(("group", "gid", "mode"), [("65533", 65533, 0o664), ("", 65534, 0o644)])
+def test_the_file_in_place_belongs_to_somebody_else(group: str, gid: int, mode: int) -> None:
+    """One who may not give files away writes it as his own, with the old group if it is his."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "r.json"
+        path.write_text("old")
+        os.chown(path, 0, 65533)
+        path.chmod(0o664)
+        path.parent.chmod(0o777)
+        subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, str(path), group], input=json.dumps(a_report()), text=True, check=True
+        )
+        found = path.stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, gid, mode)
+        read(path)
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
@@ -285,7 +373,7 @@ def test_a_failure_leaves_everything_as_it_was(fails: str, tmp_path: Path, monke
     path = tmp_path / "r.json"
     path.write_text("old")
 
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, fails, fail)
@@ -330,7 +418,7 @@ report = json.load(sys.stdin)
 print("begun", flush=True)
 while True:
     report["duration"] += 1
-    write(sys.argv[1], report)
+    write(sys.argv[1], report, "/")
 """
 
 
@@ -370,7 +458,7 @@ def durations(path: Path) -> float:
 
 def test_it_writes_what_is_submitted_the_newest_only(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
-    writer = ResultsWriter(str(path))
+    writer = ResultsWriter(str(path), "/")
     assert writer.problem == ""
     writer.submit(a_report(duration=1.0))
     until(lambda: durations(path) == 1.0)
@@ -387,16 +475,16 @@ def test_it_writes_what_is_submitted_the_newest_only(tmp_path: Path) -> None:
 
 
 def test_close_without_anything_written() -> None:
-    ResultsWriter("/nowhere").close()
+    ResultsWriter("/nowhere", "/").close()
 
 
 def test_a_problem_is_told_and_goes_when_it_is_over(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.mkdir()
-    writer = ResultsWriter(str(path))
+    writer = ResultsWriter(str(path), "/")
     writer.submit(a_report())
     until(lambda: writer.problem != "")
-    assert writer.problem == f"{path} cannot be written: it is a directory, not a file"
+    assert writer.problem == f"{path} cannot be written: a directory is in its place (expected a file, or nothing)"
     path.rmdir()
     writer.submit(a_report(duration=2.0))
     until(lambda: writer.problem == "")
@@ -417,7 +505,7 @@ def test_a_disk_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(module, "SILENT_AFTER", 0.1)
-    writer = ResultsWriter(str(path))
+    writer = ResultsWriter(str(path), "/")
     began = time.monotonic()
     for number in range(100):
         writer.submit(a_report(duration=float(number)))
@@ -435,7 +523,7 @@ def test_no_more_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def start(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    writer = ResultsWriter(str(tmp_path / "r.json"))
+    writer = ResultsWriter(str(tmp_path / "r.json"), "/")
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
         writer.submit(a_report())

@@ -1,0 +1,68 @@
+"""The way down to a folder, step by step, each relative to the one before and none through a link.
+
+Whoever may write in a folder may put a link there at any moment. A path that was looked at a moment ago then leads
+elsewhere; an open directory does not. So a path is resolved once, and is walked as it was resolved.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+
+REPLACED = "its folder was replaced by a link meanwhile"
+# A folder on the way needs to be entered, not read.
+_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_LAST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+Make = Callable[[str, int], None]  # makes the folder of this name in this open one; that it is there is no error
+
+
+def is_inside(home: str, path: str) -> bool:
+    """Whether `path` is `home` or lies below it, as both are written; both are absolute and have no `..`."""
+    return os.path.commonpath([home, path]) == home
+
+
+def descend(home: str, folder: str, make: Make | None = None) -> int:
+    """`folder`, which lies inside `home` and was resolved with it, opened for reading; the caller closes it.
+
+    `home` itself is trusted. Every step below it has to be a folder, no link; one that is missing is made with `make`.
+    Raises OSError, with ELOOP where a link has taken the place of a folder.
+    """
+    names = [name for name in os.path.relpath(folder, home).split("/") if name != "."]
+    descriptor = os.open(home, _STEP if names else _LAST)
+    for number, name in enumerate(names, 1):
+        flags = _STEP if number < len(names) else _LAST
+        try:
+            inner = _stepped(name, descriptor, flags, make)
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
+
+
+def _stepped(name: str, folder: int, flags: int, make: Make | None) -> int:
+    try:
+        return _into(name, folder, flags)
+    except FileNotFoundError:
+        if make is None:
+            raise
+    make(name, folder)
+    return _into(name, folder, flags)
+
+
+def _into(name: str, folder: int, flags: int) -> int:
+    try:
+        return os.open(name, flags | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP) and _is_link(name, folder):
+            raise OSError(errno.ELOOP, REPLACED, name) from error
+        raise
+
+
+def _is_link(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False

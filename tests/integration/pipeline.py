@@ -164,10 +164,11 @@ class Site:
         password: str = "",
         socket: str = "",
         waits: Mapping[str, float] | None = None,
+        launcher: Iterable[str] = (),
     ) -> None:
         """`architecture` and `defaults` are further keys there, `healer` further options of the listener's section,
         `conf` further sections, `socket` further lines of the unix server's. `waits` are waits of the protocol, such as
-        SILENT_AFTER, that this supervisord has shorter."""
+        SILENT_AFTER, that this supervisord has shorter. `launcher`: a command that starts it in another way."""
         self.folder = Path(tempfile.mkdtemp(prefix="healer-it-"))
         self.workers = list(workers)
         self.architecture = dict(architecture or {})
@@ -175,6 +176,7 @@ class Site:
         self.healer = dict(healer or {})
         self.password = password
         self._extra, self._inet, self._socket = conf, inet, socket
+        self._launcher = list(launcher)
         self.write("stage.py", STAGE)
         self.write("supervisord.py", DAEMON.format(waits=dict(waits or {})))
         self.write_architecture()
@@ -250,9 +252,10 @@ class Site:
 
     def start(self) -> None:
         """Start supervisord and wait until it answers."""
+        conf = self.folder / "supervisord.conf"
         with open(self.folder / "supervisord.out", "a") as out:
             self._daemon = daemon = subprocess.Popen(
-                [sys.executable, self.folder / "supervisord.py", "-n", "-s", "-c", self.folder / "supervisord.conf"],
+                [*self._launcher, sys.executable, self.folder / "supervisord.py", "-n", "-s", "-c", conf],
                 stdout=out,
                 stderr=out,
                 cwd=self.folder,

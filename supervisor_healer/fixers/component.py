@@ -1,4 +1,4 @@
-"""A site's own Python healer, in a child: ``python -m supervisor_healer.fixers.component package.module:function``.
+"""A site's own Python healer, in a child: ``supervisor_healer.fixers.component package.module:function``.
 
 The report comes as JSON on stdin and is given to the function; the dict that it returns goes to stdout as JSON. What it
 prints goes to stderr. Whatever is wrong is said in the last line of stderr, with exit status 1.

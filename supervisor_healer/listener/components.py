@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from supervisor_healer.core.model import ComponentEntry, ComponentResult, ComponentSpec
+from supervisor_healer.listener import interpreter
 from supervisor_healer.listener.errands import Ended
 from supervisor_healer.words import clean
 
@@ -36,7 +36,7 @@ class _NonsenseError(ValueError):
 def command_of(spec: ComponentSpec) -> list[str]:
     """The command that runs it: with the report as JSON on stdin, and the answer on stdout."""
     if spec.python:
-        return [sys.executable or "python3", "-m", "supervisor_healer.fixers.component", spec.python]
+        return list(interpreter.command("supervisor_healer.fixers.component", spec.python))
     return list(spec.command)
 
 

@@ -8,6 +8,7 @@ When the listener is killed, they are, too (`guard`).
 from __future__ import annotations
 
 import math
+import os
 import selectors
 import signal
 import subprocess
@@ -16,12 +17,13 @@ from collections.abc import Mapping, Sequence
 
 from supervisor_healer.listener.child import CANNOT, MEGABYTE, Child, Ended, Line
 from supervisor_healer.listener.guard import Guard
+from supervisor_healer.listener.interpreter import environment
 
 __all__ = ["MEGABYTE", "Ended", "Errands", "Line"]
 
 AT_THE_END = 0.5  # seconds that children have, once the listener itself goes
 _SHELL = "/bin/sh"
-_LAUNCH = 'if [ -n "$1" ]; then cd "$1" || exit 126; fi; shift; exec "$@"'
+_LAUNCH = 'cd "$1" || exit 126; shift; exec "$@"'
 
 
 class Errands:
@@ -56,12 +58,13 @@ class Errands:
         *,
         timeout: float,
         stdin: bytes = b"",
-        cwd: str | None = None,
+        cwd: str = "/",
         env: Mapping[str, str] | None = None,
         per_line: bool = False,
         limit: int = MEGABYTE,
     ) -> None:
         """Start a child; that it cannot be started is told by `collect`. `cwd` is absolute. One at a time for a key.
+        Relative folders in PYTHONPATH do not reach it.
 
         It is killed when it says more than `limit` bytes (`per_line`: in one line), or has not ended `timeout` seconds
         after its start. With `per_line` stdin stays open, and a line of it is owed a line of stdout: the time counts
@@ -69,7 +72,7 @@ class Errands:
         """
         if self.running(key):
             raise ValueError(f"{key} is still running")
-        command = [_SHELL, "-c", _LAUNCH, CANNOT, cwd or "", *argv]
+        command = [_SHELL, "-c", _LAUNCH, CANNOT, cwd, *argv]
         try:
             process = subprocess.Popen(
                 command,
@@ -77,7 +80,7 @@ class Errands:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=None if env is None else dict(env),
+                env=environment(os.environ if env is None else env),
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import deque
 from collections.abc import Iterable
 
 from supervisor_healer.fixers.jobs import Answer, Job
+from supervisor_healer.listener import interpreter
 from supervisor_healer.listener.errands import Ended, Errands, Line
 
 KEY = "fixer"
 PATIENCE = 20.0  # seconds for one file
-COMMAND = (sys.executable, "-m", "supervisor_healer.fixers")
+COMMAND = interpreter.command("supervisor_healer.fixers")
 FIELDS = frozenset(Answer.__annotations__)
 
 

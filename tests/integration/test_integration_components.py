@@ -57,7 +57,12 @@ def test_their_answers_join_the_report_and_what_goes_wrong_costs_a_warning() -> 
     said = {name: said for name, (_, said) in MISFITS.items()}
     said |= {"absent": "cannot be started", "gone": "there is no module no_such_module", "deaf": "deaf, but fine"}
     site = Site(chain("wa", "wb"), architecture={"cycle": "1s", "component_healers": healers})
-    site.write("site_healing.py", PYTHON)
+    (site.folder / "python").mkdir()
+    (site.folder / "python/site_healing.py").write_text(PYTHON)
+    site.write("site_healing.py", "def heal(report): open('planted', 'w')")
+    path = os.pathsep.join([f"{site.folder}/python", *filter(None, [os.environ.get("PYTHONPATH")])])
+    site.healer["environment"] = f'PYTHONPATH="{path}"'
+    site.write_conf()
     with site:
         site.until_healthy()
         site.hang("wb")
@@ -73,6 +78,7 @@ def test_their_answers_join_the_report_and_what_goes_wrong_costs_a_warning() -> 
         assert given.keys() == site.report().keys()
         assert given["stats"]["processes_checked"] == 2
         assert site.read("where").strip() == os.path.realpath(site.folder)
+        assert not (site.folder / "planted").exists(), "nothing is imported from the folder of the pipeline"
         site.until_heal("wb")
         took = site.health("wb")["last_heal"]["at"] - (site.folder / "wb.jsonl").stat().st_mtime
         assert took < 2, "it was healed at its normal time"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor_healer.core.model import ComponentEntry, ComponentResult, ComponentSpec
+from supervisor_healer.fixers.jobs import Answer, Job
 from supervisor_healer.listener.components import command_of, parse
 from supervisor_healer.listener.errands import Ended, Errands
+from supervisor_healer.listener.mender import Mender
 
 REPORT = {"version": 1, "failed": [{"subject": "gate ü"}]}
 
@@ -163,11 +166,18 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(site: Path, place: str) -> ComponentResult:
-    """As the listener does it, in the folder `root`."""
+def run(site: Path, place: str, cwd: str = "") -> ComponentResult:
+    """As the listener does it, in the folder `root`; the site's package lies in `site`."""
     errands = Errands()
     spec = ComponentSpec("site", python=place)
-    errands.start("site", command_of(spec), timeout=30, stdin=json.dumps(REPORT).encode(), cwd=str(site))
+    errands.start(
+        "site",
+        command_of(spec),
+        timeout=30,
+        stdin=json.dumps(REPORT).encode(),
+        cwd=cwd or str(site),
+        env=os.environ | {"PYTHONPATH": f".:{site}::lib"},
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for one in errands.collect(time.monotonic()):
@@ -209,6 +219,68 @@ def test_a_function_that_fails(site: Path, place: str, problem: str) -> None:
     assert result.problem.startswith("exit status 1: ")
     assert problem in result.problem
     assert "/healing.py:" in result.problem or "RuntimeError" not in result.problem
+
+
+PLANTED = """
+import os, sys
+if __file__.startswith(os.getcwd()):
+    open("planted", "a").write(f"{__file__}\\n")
+raise ImportError
+"""
+EVERYWHERE = ("traceback", "json", "runpy", "jsonschema", "yaml", "encodings", "sitecustomize", "usercustomize")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder in which somebody has left modules for whoever starts Python there."""
+    data = tmp_path / "data"
+    for name in (*EVERYWHERE, "supervisor_healer", "mysite"):
+        (data / name).mkdir(parents=True)
+        for file in (data / f"{name}.py", data / name / "__init__.py"):
+            file.write_text(PLANTED)
+    return data
+
+
+def test_nothing_is_imported_from_the_folder_it_runs_in(site: Path, data: Path) -> None:
+    assert run(site, "mysite.healing:heal", str(data)).problem == ""
+    assert "there is no module elsewhere" in run(site, "elsewhere:heal", str(data)).problem
+    assert not (data / "planted").exists()
+
+
+def test_nor_by_the_repairing_child(site: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    monkeypatch.setenv("PYTHONPATH", ".::")
+    (data / "x.json").write_text("{}")
+    schema = {"required": ["a"], "properties": {"a": {"default": 1}}}
+    errands = Errands()
+    mender = Mender(errands)
+    job: Any = dict.fromkeys(Job.__annotations__, "") | {
+        "verb": "repair", "root": str(data), "path": "x.json", "format": "json", "schema": schema, "create": False,
+        "repair_values": False, "keep": 1, "mode": None, "mtime_ns": 0,
+    }  # fmt: skip
+    mender.submit(job)
+    answers: list[tuple[Job, Answer]] = []
+    deadline = time.monotonic() + 60
+    while not answers and time.monotonic() < deadline:
+        answers = mender.collect(errands.collect(time.monotonic()))
+        time.sleep(0.01)
+    errands.abandon_all(5.0)
+    assert [answer["outcome"] for _, answer in answers] == ["done"]
+    assert not (data / "planted").exists()
+
+
+def test_its_working_folder_is_the_root_of_all_unless_said_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    errands = Errands()
+    errands.start("k", ["pwd"], timeout=60)
+    ends: list[Any] = []
+    while not ends:
+        ends += errands.collect(time.monotonic())
+        time.sleep(0.01)
+    errands.abandon_all(5.0)
+    assert ends[0].stdout == b"/\n"
 
 
 def test_a_command() -> None:

@@ -297,14 +297,14 @@ def test_what_it_leaves_behind_holds_nothing_up(errands: Errands, tmp_path: Path
 @pytest.mark.parametrize(
     ("argv", "cwd", "why"),
     [
-        (["no-such-program", "x"], None, "cannot be started: no-such-program: not found"),
-        (["/etc/passwd"], None, "cannot be started: /etc/passwd: Permission denied"),
+        (["no-such-program", "x"], "/", "cannot be started: no-such-program: not found"),
+        (["/etc/passwd"], "/", "cannot be started: /etc/passwd: Permission denied"),
         (["true"], "/no/such/folder", "cannot be started: "),
-        (["nul\0"], None, "cannot be started: embedded null byte"),
-        (["true", "x" * 3_000_000], None, "cannot be started: Argument list too long"),
+        (["nul\0"], "/", "cannot be started: embedded null byte"),
+        (["true", "x" * 3_000_000], "/", "cannot be started: Argument list too long"),
     ],
 )
-def test_it_cannot_be_started(errands: Errands, argv: list[str], cwd: str | None, why: str) -> None:
+def test_it_cannot_be_started(errands: Errands, argv: list[str], cwd: str, why: str) -> None:
     errands.start("k", argv, timeout=LONG, cwd=cwd, env={"PATH": "/usr/bin:/bin"})
     assert errands.running("k")
     end = one_end(errands)

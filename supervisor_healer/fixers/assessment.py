@@ -56,17 +56,39 @@ def assess(content: bytes, rules: Rules) -> Assessment:
     from supervisor_healer.fixers.schema import Schema  # noqa: PLC0415 -- jsonschema takes a while to import
 
     schema = Schema(rules.schema)
-    validation = schema.validate(document.value)
-    if validation.broken:
-        return Assessment("invalid", (validation.broken,))
-    problems = [finding.text for finding in validation.found] or _no_mapping(document.value, rules.schema)
+    judged = _judged(schema, document)
+    if judged.agreed.broken:
+        return Assessment("invalid", (judged.agreed.broken,))
+    problems = [finding.text for finding in judged.agreed.found] or _no_mapping(document.value, rules.schema)
     if not problems:
         return Assessment("valid")
-    repair, notes = _repair(document, form, schema, validation, rules)
+    repair, notes = _repair(document, form, schema, judged, rules)
     if repair is None:
-        return Assessment("invalid", (*problems, *notes), more=validation.more)
+        return Assessment("invalid", (*problems, *notes), more=judged.agreed.more)
     words = tuple(_words(document.value, edit) for edit in repair.edits)
-    return Assessment("invalid", (*problems, *notes), words, text.encode(repair.text), validation.more)
+    return Assessment("invalid", (*problems, *notes), words, text.encode(repair.text), judged.agreed.more)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the schema has against a document in each of its readings, and what it has against it in all of them."""
+
+    each: tuple[Validation, Validation]
+    agreed: Validation
+
+    def is_better_than(self, before: _Judged) -> bool:
+        """Whether less is wrong, and in no reading anything that was not wrong `before`."""
+        return self.agreed.identities < before.agreed.identities and all(
+            after.identities <= former.identities for after, former in zip(self.each, before.each, strict=True)
+        )
+
+
+def _judged(schema: Schema, document: Document) -> _Judged:
+    validation = schema.validate(document.value)
+    if document.other is document.value or validation.broken or not validation.found:
+        return _Judged((validation, validation), validation)
+    other = schema.validate(document.other)
+    return _Judged((validation, other), validation.agreed(other))
 
 
 def _no_mapping(value: Any, schema: dict[str, Any]) -> list[str]:
@@ -103,48 +125,55 @@ def made(rules: Rules) -> tuple[bytes, str]:
 
 
 def _repair(
-    document: Document, form: Format, schema: Schema, validation: Validation, rules: Rules
+    document: Document, form: Format, schema: Schema, judged: _Judged, rules: Rules
 ) -> tuple[_Repair | None, list[str]]:
     """The repair that leaves the fewest violations, and why it does not do more."""
     from supervisor_healer.fixers.defaults import Defaults  # noqa: PLC0415 -- it imports jsonschema
 
-    if validation.more or not isinstance(document.value, dict):
+    if judged.agreed.more or not isinstance(document.value, dict):
         return None, []
-    proposal = Defaults(schema).proposal(document.value, validation, rules.repair_values)
+    proposal = Defaults(schema).proposal(document.value, judged.agreed, rules.repair_values)
     notes = list(proposal.notes)
     try:
-        return _tried(document, form, schema, validation, proposal.edits), notes
+        return _tried(document, form, schema, judged, proposal.edits), notes
     except CannotEditError as error:
         if len(proposal.edits) == 1:
             return None, [*notes, f"{field_of(proposal.edits[0].path)}: cannot be repaired: {error}"]
     fitting = []
     for edit in proposal.edits[:_MAX_ALONE]:
         try:
-            _tried(document, form, schema, validation, [edit])
+            _tried(document, form, schema, judged, [edit])
             fitting.append(edit)
         except CannotEditError as error:
             notes.append(f"{field_of(edit.path)}: cannot be repaired: {error}")
     try:
-        return _tried(document, form, schema, validation, fitting), notes
+        return _tried(document, form, schema, judged, fitting), notes
     except CannotEditError as error:
         return None, [*notes, f"{field_of(fitting[0].path)}: cannot be repaired: {error}"]
 
 
-def _tried(document: Document, form: Format, schema: Schema, before: Validation, edits: list[Edit]) -> _Repair | None:
+def _tried(document: Document, form: Format, schema: Schema, before: _Judged, edits: list[Edit]) -> _Repair | None:
     """The repaired text, read again: it says what it said, with `edits` made, and violates less and nothing new."""
     if not edits:
         return None
     text = document.edited(edits)
     try:
-        value = form.read(text).value
+        after = form.read(text)
     except texts.UnreadableError as error:
         raise CannotEditError("the text gives no place for it") from error
-    if not documents.same(value, documents.changed(document.value, edits)):
+    if not _says(after, document, edits):
         raise CannotEditError("the text gives no place for it that would change nothing else")
-    after = schema.validate(value)
-    if after.broken or not after.identities < before.identities:
+    if not _judged(schema, after).is_better_than(before):
         raise CannotEditError("with it the schema would still refuse the document, elsewhere")
     return _Repair(tuple(edits), text)
+
+
+def _says(after: Document, before: Document, edits: list[Edit]) -> bool:
+    """Whether `after` says in every reading what `before` said, with `edits` made."""
+    if not documents.same(after.value, documents.changed(before.value, edits)):
+        return False
+    has_one = after.other is after.value and before.other is before.value
+    return has_one or documents.same(after.other, documents.changed(before.other, edits))
 
 
 def _words(value: Any, edit: Edit) -> str:

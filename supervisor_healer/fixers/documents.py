@@ -8,7 +8,6 @@ compares its value (see `assessment`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
@@ -47,6 +46,10 @@ class Document(Protocol):
     @property
     def value(self) -> Any:
         """What it says, in the types of JSON; dates and times as they are written."""
+
+    @property
+    def other(self) -> Any:
+        """What it says to who reads it by an older version of the format; where that is the same, `value` itself."""
 
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with all `edits` made and nothing else changed; CannotEditError where one has no place."""
@@ -95,14 +98,18 @@ def rank_of_addition(container: Path) -> int:
 
 
 def changed(value: Any, edits: Iterable[Edit]) -> Any:
-    """`value` as it must read when all `edits` have been made."""
-    value = deepcopy(value)
+    """`value` as it must read when all `edits` have been made; what is on no edit's way is shared with it."""
     for edit in edits:
-        place = value
-        for step in edit.path[:-1]:
-            place = place[step]
-        place[edit.path[-1]] = deepcopy(edit.value)
+        value = _put(value, edit.path, edit.value)
     return value
+
+
+def _put(value: Any, path: Path, new: Any) -> Any:
+    if not path:
+        return new
+    copy = value.copy()
+    copy[path[0]] = _put(value[path[0]] if len(path) > 1 else None, path[1:], new)
+    return copy
 
 
 def same(one: Any, other: Any) -> bool:

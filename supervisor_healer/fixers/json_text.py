@@ -88,6 +88,11 @@ class JsonDocument:
     text: str
     value: Any
 
+    @property
+    def other(self) -> Any:
+        """The same: this format has one version only."""
+        return self.value
+
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with all `edits` made and nothing else changed."""
         splices = [self._replacement(edit) for edit in edits if edit.replaces]

@@ -36,6 +36,11 @@ class Finding:
         """What makes it the same violation before and after a repair."""
         return self.path, self.rule, self.missing
 
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What makes it a violation of the same value, by the same part of the schema, in another reading."""
+        return self.path, self.rule[:-1], self.missing
+
 
 @dataclass(frozen=True, slots=True)
 class Validation:
@@ -49,6 +54,13 @@ class Validation:
     def identities(self) -> frozenset[tuple[object, ...]]:
         """The violations without their words."""
         return frozenset(finding.identity for finding in self.found)
+
+    def agreed(self, other: Validation) -> Validation:
+        """What is wrong by this reading of a document and by the other: what one of them accepts is not wrong."""
+        if self.broken or other.broken:
+            return self if self.broken else other
+        places = {finding.place for finding in other.found}
+        return Validation(tuple(one for one in self.found if one.place in places), self.more or other.more)
 
 
 class Schema:

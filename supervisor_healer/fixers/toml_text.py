@@ -63,6 +63,11 @@ class TomlDocument:
     text: str
     value: Any
 
+    @property
+    def other(self) -> Any:
+        """The same: this format has one version only."""
+        return self.value
+
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with all `edits` made and nothing else changed."""
         for edit in edits:

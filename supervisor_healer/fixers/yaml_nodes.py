@@ -1,119 +1,61 @@
-"""The nodes of a YAML document as the values of JSON, within the bounds of a config."""
+"""A YAML text as nodes that know where they stand, for a text that has been read already (see `yaml_reading`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
-from ruamel.yaml.composer import Composer
-from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.events import AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from supervisor_healer.fixers.texts import MAX_DEPTH
-
-_MAX_NODES = 1_000_000  # values with every alias written out; more is an attack, not a config
-_PREFIX = "tag:yaml.org,2002:"
+from supervisor_healer.fixers.yaml_events import first
 
 
-class BoundedComposer(Composer):
-    """Refuses deep nesting where it begins, and gives an alias the place where it stands, not its anchor's."""
+def composed(events: Any) -> Node | None:
+    """The root of what a parser's `events` say. What an alias stands for is a node of its own, at the alias' place."""
+    try:
+        event, _ = first(events)
+        return None if event is None else _Composer(events).node(event)
+    finally:
+        events.dispose()
 
-    _depth = 0
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """The next node with all that is in it."""
-        event = self.parser.peek_event()
-        if self._depth >= MAX_DEPTH:
-            raise NodeError(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
-        self._depth += 1
-        node = super().compose_node(parent, index)
-        self._depth -= 1
+class _Composer:
+    """Events into nodes. Their tags are of no interest here."""
+
+    def __init__(self, events: Any) -> None:
+        self._next = events.get_event
+        self._anchors: dict[str | None, Node] = {}
+
+    def node(self, event: Any) -> Any:
+        """The node that begins with `event`."""
+        start: Any = event.start_mark
+        stop: Any = event.end_mark
+        node: Any
         if isinstance(event, AliasEvent):
-            node = copy(node)
-            node.start_mark, node.end_mark = event.start_mark, event.end_mark
-            if isinstance(node, ScalarNode):
-                node.style = None
-            else:
-                node.flow_style = True
+            return self._alias(event)
+        if isinstance(event, ScalarEvent):
+            node = ScalarNode("", event.value, start, stop, event.style)
+        elif isinstance(event, MappingStartEvent):
+            node = MappingNode("", [], start, None, event.flow_style)
+            while not isinstance(one := self._next(), MappingEndEvent):
+                key = self.node(one)
+                node.value.append((key, self.node(self._next())))
+            node.end_mark = one.end_mark
+        else:
+            node = SequenceNode("", [], start, None, event.flow_style)
+            while not isinstance(one := self._next(), SequenceEndEvent):
+                node.value.append(self.node(one))
+            node.end_mark = one.end_mark
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
         return node
 
-
-class NodeError(Exception):
-    """A node that no config should hold; `line` and `column` from 1."""
-
-    def __init__(self, what: str, mark: Any) -> None:
-        super().__init__(what)
-        self.line, self.column = mark.line + 1, mark.column + 1
-
-
-class Values:
-    """Nodes as the values of JSON."""
-
-    def __init__(self, yaml: Any) -> None:
-        self._constructor = yaml.constructor
-        self._nodes = 0
-        self._depth = 0
-
-    def of(self, node: Node) -> Any:
-        """What `node` says; NodeError where no config should say it."""
-        self._nodes += 1
-        if self._nodes > _MAX_NODES:
-            raise NodeError(f"its aliases stand for more than {_MAX_NODES} values", node.start_mark)
-        if self._depth > MAX_DEPTH:
-            raise NodeError(f"its aliases nest deeper than {MAX_DEPTH} levels", node.start_mark)
-        self._depth += 1
-        kind = str(node.tag).removeprefix(_PREFIX)
-        if isinstance(node, MappingNode) and kind == "map":
-            value: Any = self._mapping(node)
-        elif isinstance(node, SequenceNode) and kind == "seq":
-            value = [self.of(item) for item in node.value]
-        elif isinstance(node, ScalarNode):
-            value = self._scalar(node, kind)
+    def _alias(self, event: Any) -> Any:
+        node: Any = copy(self._anchors[event.anchor])
+        node.start_mark, node.end_mark = event.start_mark, event.end_mark
+        if isinstance(node, ScalarNode):
+            node.style = None
         else:
-            raise _tag_error(node)
-        self._depth -= 1
-        return value
-
-    def _mapping(self, node: MappingNode) -> dict[str, Any]:
-        own: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
-        for key, item in node.value:
-            if not isinstance(key, ScalarNode):
-                raise NodeError("a key has to be a single value", key.start_mark)
-            if key.tag == _PREFIX + "merge":
-                for mapping in self._merged(item):
-                    merged = {**mapping, **merged}
-                continue
-            if key.value in own:
-                raise NodeError(f"the key {key.value[:60]!r} stands in this mapping twice", key.start_mark)
-            own[key.value] = self.of(item)
-        return {**merged, **own}
-
-    def _merged(self, node: Node) -> Iterator[dict[str, Any]]:
-        for item in node.value if isinstance(node, SequenceNode) else [node]:
-            if not isinstance(item, MappingNode):
-                raise NodeError("only mappings can be merged", item.start_mark)
-            yield self.of(item)
-
-    def _scalar(self, node: ScalarNode, kind: str) -> Any:
-        """Dates and times stay as they are written, so do infinity and NaN, which JSON's numbers do not have."""
-        if kind in ("str", "timestamp", "merge", "value"):
-            return str(node.value)
-        try:
-            if kind == "null":
-                return None
-            if kind == "bool":
-                return bool(self._constructor.construct_yaml_bool(node))
-            if kind == "int":
-                return int(self._constructor.construct_yaml_int(node))
-            if kind == "float":
-                number = float(self._constructor.construct_yaml_float(node))
-                return number if abs(number) < float("inf") else str(node.value)
-        except (ValueError, KeyError) as error:
-            raise NodeError(f"{node.value[:60]!r} cannot be read as {kind}", node.start_mark) from error
-        raise _tag_error(node)
-
-
-def _tag_error(node: Node) -> NodeError:
-    return NodeError(f"the tag {str(node.tag).replace(_PREFIX, '!!')} is not one that is known here", node.start_mark)
+            node.flow_style = True
+        return node

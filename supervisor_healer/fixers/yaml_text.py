@@ -1,21 +1,19 @@
-"""YAML edited by position: ruamel.yaml composes the nodes, their marks say where something is to be inserted.
+"""YAML edited by position: the parser's marks say where something is to be inserted.
 
-A round trip through its dumper would wrap long lines and indent anew what people have indented otherwise, so a
-document is never dumped. YAML 1.2 is read, as ruamel.yaml does by default: `yes` is text, `010` is ten. What is
-written means the same in YAML 1.1, which many programs read.
+A round trip through a dumper would wrap long lines and indent anew what people have indented otherwise, so a document
+is never dumped. It is read by YAML 1.2 and by YAML 1.1, since it is not known by which its readers go: to PyYAML `yes`
+is true, `010` is eight. What is written means the same in both.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.error import YAMLError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from supervisor_healer.fixers.documents import (
     CannotEditError,
@@ -27,45 +25,30 @@ from supervisor_healer.fixers.documents import (
     rank_of_addition,
     spliced,
 )
-from supervisor_healer.fixers.texts import (
-    MAX_DEPTH,
-    UnreadableError,
-    line_end,
-    newline_of,
-    placed,
-    separator_like,
-    unreadable,
-)
-from supervisor_healer.fixers.yaml_nodes import BoundedComposer, NodeError, Values
+from supervisor_healer.fixers.texts import UnreadableError, line_end, newline_of, placed, separator_like
+from supervisor_healer.fixers.yaml_events import NodeError, parser, unreadable_yaml
+from supervisor_healer.fixers.yaml_nodes import composed
+from supervisor_healer.fixers.yaml_reading import readings
 from supervisor_healer.fixers.yaml_style import block, flow, key_of, quoted
+
+_SMALL = 250_000  # characters; what libyaml refuses in a larger text stays refused
+_LARGEST = 1_000_000  # characters; nodes take a hundred times the room of their text
 
 
 class YamlFormat:
-    """One YAML 1.2 document with the standard tags."""
+    """One YAML document with the standard tags."""
 
     def read(self, text: str) -> YamlDocument:
         """`text` as a document."""
-        yaml = YAML(typ="safe", pure=True)
-        yaml.Composer = BoundedComposer
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what is legal: numbers that YAML 1.1 reads otherwise, a second &x
-                root = yaml.compose(text)
-                value = None if root is None else Values(yaml).of(root)
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            what = f"{error.context}, {error.problem}" if error.context and mark else error.problem or error.context
-            if mark is None:
-                raise UnreadableError(str(what)) from error
-            raise placed(mark.line + 1, mark.column + 1, _one_line(str(what))) from error
-        except YAMLError as error:  # the reader's: a character that YAML does not allow
-            position = getattr(error, "position", 0)
-            raise unreadable(text, position, f"the character {text[position]!a} is not allowed") from error
+            try:
+                return YamlDocument(text, *readings(parser(text)), parser)
+            except YAMLError as error:
+                if len(text) > _SMALL:
+                    raise unreadable_yaml(text, error) from error
+            return _second_opinion(text)
         except NodeError as error:
             raise placed(error.line, error.column, str(error)) from error
-        except RecursionError as error:
-            raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels") from error
-        return YamlDocument(text, value, root)
 
     def write(self, value: dict[str, Any]) -> str:
         """A new document in block style."""
@@ -77,19 +60,46 @@ class YamlFormat:
 FORMAT = YamlFormat()
 
 
+def _second_opinion(text: str) -> YamlDocument:
+    """What libyaml refuses, as another parser of YAML 1.2 reads it; what is wrong is told in that one's words."""
+    from supervisor_healer.fixers.yaml_ruamel import RuamelParser  # noqa: PLC0415 -- it takes a while to import
+
+    try:
+        return YamlDocument(text, *readings(RuamelParser(text)), RuamelParser)
+    except YAMLError as error:
+        raise unreadable_yaml(text, error) from error
+    except RecursionError as error:
+        raise UnreadableError("nested too deeply") from error
+
+
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """A YAML text, what it says, and its nodes."""
+    """A YAML text, what it says by YAML 1.2 and by YAML 1.1, and who can parse it."""
 
     text: str
     value: Any
-    root: Node | None
+    other: Any
+    parser: Callable[[str], Any]
 
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with all `edits` made and nothing else changed."""
+        if len(self.text) > _LARGEST:
+            raise CannotEditError("larger than 1 MB")
+        return spliced(self.text, _Places(self.text, composed(self.parser(self.text))).splices(edits))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """A YAML text and its nodes."""
+
+    text: str
+    root: Node | None
+
+    def splices(self, edits: Sequence[Edit]) -> list[Splice]:
+        """What makes `edits`, and changes nothing else."""
         splices = [self._replacement(edit) for edit in edits if edit.replaces]
         splices += [self._addition(path, group) for path, group in by_container(edits).items()]
-        return spliced(self.text, splices)
+        return splices
 
     def _replacement(self, edit: Edit) -> Splice:
         key, node = self._find(edit.path)
@@ -193,7 +203,3 @@ class YamlDocument:
 
 def _is_empty(node: Node) -> bool:
     return isinstance(node, ScalarNode) and not node.value and node.start_mark.index == node.end_mark.index
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -158,7 +158,7 @@ UNREADABLE = {
         "a: 0b2\nb: !!int x\n": "line 2, column 4: 'x' cannot be read as int",
         "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(
             f"{after}: &{after} [{', '.join(['*' + name] * 8)}]\n" for name, after in zip("abcdefg", "bcdefgh", strict=True)
-        ): "line 1, column 23: its aliases stand for more than 1000000 values",
+        ): "line 7, column 16: its aliases stand for more than 1000000 values",
     },
     "toml": {
         "a = \n": "line 1, column 5: unexpected character: '\\n'",
@@ -256,7 +256,7 @@ def test_only_a_mapping_is_repaired(text: str) -> None:
         ("yaml", "a: 1.0\nb: 0o17\nc: yes\nd: ~\ne: 2020-01-01 10:00:00\nf: .nan\ng: 010\n1: x\nh: !!str 1\ni: 0x1F\nj: 1e3\n",
          {"a": 1.0, "b": 15, "c": "yes", "d": None, "e": "2020-01-01 10:00:00", "f": ".nan", "g": 10, "1": "x",
           "h": "1", "i": 31, "j": 1000.0}),
-        ("yaml", "%YAML 1.1\n---\na: yes\nb: 1e3\nc: 010\n", {"a": True, "b": 1000.0, "c": 8}),
+        ("yaml", "%YAML 1.1\n---\na: yes\nb: 1e3\nc: 010\n", {"a": True, "b": "1e3", "c": 8}),
         ("toml", "a = 1.0\nb = 0o17\nc = true\ne = 2020-01-01T10:00:00Z\nf = nan\ng = 10:00:00\nh = 0x1F\n[x.y]\nz = [1]\n",
          {"a": 1.0, "b": 15, "c": True, "e": "2020-01-01T10:00:00Z", "f": "nan", "g": "10:00:00", "h": 31,
           "x": {"y": {"z": [1]}}}),
@@ -306,3 +306,23 @@ def test_json_says_half_of_a_surrogate_pair_by_an_escape() -> None:
 def test_text_beyond_ascii_is_escaped_only_in_ascii_json() -> None:
     assert of("json").read('{"b": 1}').edited([Edit(("a",), "é")]) == '{"b": 1, "a": "\\u00e9"}'
     assert of("json").read('{"ü": 1}').edited([Edit(("a",), "é")]) == '{"ü": 1, "a": "é"}'
+
+
+@pytest.mark.parametrize(("before", "after"), YAML.items())
+def test_yaml_is_edited_alike_without_the_c_library(before: str, after: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("yaml.__with_libyaml__", False)
+    assert repaired("yaml", before) == after
+
+
+def test_yaml_that_only_newer_parsers_accept_is_read_by_one() -> None:
+    text = "a: &b.c {low: 1, high: 2}\nlimits: *b.c\n"
+    assert of("yaml").read(text).value == {"a": {"low": 1, "high": 2}, "limits": {"low": 1, "high": 2}}
+    assert repaired("yaml", text) == text + "ratio: 0.5\n"
+    assert assess(text.encode() + b"# " + b"x" * 250_000, Rules("yaml", SCHEMA)).problems == (
+        "line 1, column 6: while scanning an anchor, did not find expected alphabetic or numeric character",
+    )
+
+
+def test_a_tab_before_a_comment_is_no_error() -> None:
+    assert repaired("yaml", "ratio: 1\t# one\nlimits: {low: 1, high: 2}\t# both\n") is None
+    assert repaired("yaml", "limits: {low: 1, high: 2}\t# both\n") == "limits: {low: 1, high: 2}\t# both\nratio: 0.5\n"

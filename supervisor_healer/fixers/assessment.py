@@ -12,7 +12,8 @@ from supervisor_healer.fixers.phrases import shown
 if TYPE_CHECKING:
     from supervisor_healer.fixers.schema import Schema, Validation
 
-_MAX_ALONE = 50  # edits that are tried one by one where they do not fit together
+_MAX_ALONE = 50  # edits that are tried one by one where they do not fit together,
+_MAX_SECONDS = 5  # and for how long at about the format's pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ def _repair(
         if len(proposal.edits) == 1:
             return None, [*notes, f"{field_of(proposal.edits[0].path)}: cannot be repaired: {error}"]
     fitting = []
-    for edit in proposal.edits[:_MAX_ALONE]:
+    alone = 1 + _MAX_SECONDS * form.pace // (len(document.text) + 1)
+    for edit in proposal.edits[: min(_MAX_ALONE, alone)]:
         try:
             _tried(document, form, schema, judged, [edit])
             fitting.append(edit)

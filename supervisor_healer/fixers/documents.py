@@ -44,6 +44,9 @@ class Document(Protocol):
     """A text that has been read."""
 
     @property
+    def text(self) -> str: ...  # noqa: D102 - as it was given
+
+    @property
     def value(self) -> Any:
         """What it says, in the types of JSON; dates and times as they are written."""
 
@@ -56,7 +59,10 @@ class Document(Protocol):
 
 
 class Format(Protocol):
-    """One way to write a config."""
+    """One way to write a config. `pace` is how many characters of a document it edits in a second, on a slow day."""
+
+    @property
+    def pace(self) -> int: ...  # noqa: D102 - a constant
 
     def read(self, text: str) -> Document:
         """`text` as a document; UnreadableError, with line and column, where it is none."""

@@ -1,15 +1,16 @@
-"""TOML edited by position: tomlkit reads it, and says where a value stands and how a new line is written.
+"""TOML edited by position: tomlkit says where a value stands and how a new line is written.
 
-tomlkit puts a new key at the end of its table's text, below comments that belong to the next table. So the line that
-it writes is moved up to the last key of its own table, wherever the result still says the same.
+It is slow, so a text is read by the standard library's `tomllib` where there is one, and tomlkit is asked only about
+what is to be changed, and about what is wrong in a small text. It puts a new key at the end of its table's text, below
+comments that belong to the next table. So the line that it writes is moved up to the last key of its own table,
+wherever the result still says the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import tomlkit
@@ -24,28 +25,25 @@ from supervisor_healer.fixers.documents import (
     by_container,
     changed,
     field_of,
+    rank_of_addition,
     same,
     spliced,
 )
-from supervisor_healer.fixers.texts import MAX_DEPTH, UnreadableError, line_end, newline_of, placed
+from supervisor_healer.fixers.texts import UnreadableError, indentation, line_end, newline_of
+from supervisor_healer.fixers.toml_reading import value_of
 
-_SENTINEL = "\ue000healer\ue000"  # stands in for a value to find its place
+_LARGEST = 200_000  # characters; tomlkit parses some 150,000 a second
+_SENTINEL = "\ue000healer{}\ue000"  # stands in for a value to find its place
 
 
 class TomlFormat:
     """TOML 1.0."""
 
+    pace = 40_000
+
     def read(self, text: str) -> TomlDocument:
         """`text` as a document."""
-        try:
-            return TomlDocument(text, _plain(tomlkit.parse(text), 0))
-        except ParseError as error:
-            what = re.sub(r" at line \d+ col \d+$", "", str(error)).replace("character: '\\x00'", "end")
-            raise placed(error.line, error.col + 1, what) from error
-        except (TOMLKitError, ValueError) as error:
-            raise placed(_first_bad_line(text), 1, str(error)) from error
-        except RecursionError as error:
-            raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels") from error
+        return TomlDocument(text, value_of(text))
 
     def write(self, value: dict[str, Any]) -> str:
         """A new document."""
@@ -70,70 +68,132 @@ class TomlDocument:
 
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with all `edits` made and nothing else changed."""
+        if len(self.text) > _LARGEST:
+            raise CannotEditError(f"larger than {_LARGEST // 1000} KB")
         for edit in edits:
             _check_sayable(edit.value)
         text = self.text.replace("\r\n", "\n")
-        if tomlkit.dumps(tomlkit.parse(text)) != text:
-            raise CannotEditError("the file cannot be written back as it is")
-        for edit in edits:
-            if edit.replaces:
-                start, source = _place(text, edit.path)
-                text = spliced(text, [Splice(start, start + len(source), _rendered(edit.value))])
-        for container, group in by_container(edits).items():
-            text = _added(text, container, group)
-        return _with_newlines_of(self.text, text)
+        try:
+            new = spliced(text, _splices(text, edits))
+        except (ParseError, TOMLKitError, ValueError, RecursionError) as error:
+            raise CannotEditError("the library that could edit it cannot read it") from error
+        return _with_newlines_of(self.text, new)
 
 
-def _added(text: str, container: Path, edits: list[Edit]) -> str:
-    """`text` with new keys in one table."""
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """The new keys of one table. `last` is the path of its last key that stands on a line, () where there is none."""
+
+    container: Path
+    edits: list[Edit]
+    last: Path = ()
+    inline: bool = False
+
+
+def _splices(text: str, edits: Sequence[Edit]) -> Iterator[Splice]:
+    """What makes `edits` in `text`, whose lines end with LF."""
     document = tomlkit.parse(text)
-    expected = changed(_plain(document, 0), edits)
-    table: Any = document
-    for step in container:
-        table = table[step]
+    if tomlkit.dumps(document) != text:
+        raise CannotEditError("the file cannot be written back as it is")
+    additions = [_addition(document, path, group) for path, group in by_container(edits).items()]
+    replaced = [edit for edit in edits if edit.replaces]
+    wanted = [edit.path for edit in replaced]
+    wanted += [one.container if one.inline else one.last for one in additions if one.inline or one.last]
+    places = _places(text, wanted)
+    for edit in replaced:
+        start, source = places[edit.path]
+        yield Splice(start, start + len(source), _rendered(edit.value))
+    written: list[Splice] = []
+    for one in additions:
+        yield _added_inline(one, *places[one.container]) if one.inline else _added(text, document, one, places, written)
+
+
+def _addition(document: Any, container: Path, edits: list[Edit]) -> _Addition:
+    table = _item_at(document, container)
     if isinstance(table, items.InlineTable):
-        return _added_inline(text, container, edits)
+        return _Addition(container, edits, inline=True)
     if not hasattr(table, "add"):
         raise CannotEditError(f"{field_of(container)} is written in several places")
     last = next((key for key in reversed(list(table)) if _stands_on_a_line(table[key])), None)
-    for edit in edits:
+    return _Addition(container, edits, () if last is None else (*container, str(last)))
+
+
+def _added(
+    text: str, document: Any, addition: _Addition, places: dict[Path, tuple[int, str]], written: list[Splice]
+) -> Splice:
+    """The new lines of one table: below its last key, or where tomlkit has them. `written`: what that has added."""
+    before = tomlkit.dumps(document)
+    table = _item_at(document, addition.container)
+    for edit in addition.edits:
         table.add(str(edit.path[-1]), _item(edit.value))
-    splice = _difference(text, tomlkit.dumps(document))
-    candidates = [spliced(text, [splice])]
-    if last is not None:
-        start, source = _place(text, (*container, last))
-        end = line_end(text, start + len(source))
-        candidates.insert(0, spliced(text, [Splice(end, end, "\n" + splice.text.strip("\n"))]))
+    own = _difference(before, tomlkit.dumps(document))
+    start = own.start
+    for earlier in reversed(written):
+        start = max(earlier.start, start - len(earlier.text)) if start > earlier.start else start
+    written.append(own)
+    rank = rank_of_addition(addition.container)
+    candidates = [Splice(start, start, own.text, rank)]
+    if addition.last:
+        at, source = places[addition.last]
+        end, indent = line_end(text, at + len(source)), indentation(text, at)
+        lines = "".join("\n" + indent + line.lstrip(" \t") for line in own.text.strip("\n").split("\n"))
+        candidates.insert(0, Splice(end, end, lines, rank))
+    expected = changed(value_of(text), addition.edits)
     for candidate in candidates:
-        if _says(candidate, expected):
+        if _says(spliced(text, [candidate]), expected):
             return candidate
-    raise CannotEditError(f"there is no place for a key of {field_of(container) or 'the document'} but by reformatting")
+    field = field_of(addition.container) or "the document"
+    raise CannotEditError(f"there is no place for a key of {field} but by reformatting")
 
 
-def _added_inline(text: str, container: Path, edits: list[Edit]) -> str:
-    """`text` with new keys behind the last one of a table in braces."""
-    start, source = _place(text, container)
-    members = ", ".join(f"{_key(str(edit.path[-1]))} = {_rendered(edit.value)}" for edit in edits)
+def _added_inline(addition: _Addition, start: int, source: str) -> Splice:
+    """The new keys behind the last one of a table in braces."""
+    members = ", ".join(f"{_key(str(edit.path[-1]))} = {_rendered(edit.value)}" for edit in addition.edits)
     body = source[:-1].rstrip()
     at = start + len(body)
-    return spliced(text, [Splice(at, at, members if body == "{" else f", {members}")])
+    return Splice(at, at, members if body == "{" else f", {members}", rank_of_addition(addition.container))
 
 
-def _place(text: str, path: Path) -> tuple[int, str]:
-    """Where the value at `path` begins in `text`, and how it is written there."""
-    document = tomlkit.parse(text)
-    table: Any = document
-    for step in path[:-1]:
-        table = table[step]
+def _places(text: str, paths: Iterable[Path]) -> dict[Path, tuple[int, str]]:
+    """Where the values at `paths` begin in `text`, and how they are written there.
+
+    A stand-in is put for each value, and looked for in the text that this gives; those within another one's value wait
+    for the next round.
+    """
+    found: dict[Path, tuple[int, str]] = {}
+    pending = sorted(set(paths), key=len)
+    while pending:
+        document = tomlkit.parse(text)
+        now = [path for path in pending if not any(path[: len(other)] == other for other in pending if other != path)]
+        sources = [_put_sentinel(document, path, _SENTINEL.format(index)) for index, path in enumerate(now)]
+        marked, shift = tomlkit.dumps(document), 0
+        places = sorted((marked.find(_SENTINEL.format(index)), index) for index in range(len(now)))
+        for at, index in places:
+            sentinel, source = _SENTINEL.format(index), sources[index]
+            start = at - 1 + shift  # it stands in quotes
+            if not source or at < 0 or not text.startswith(source, start):
+                raise CannotEditError(f"{field_of(now[index])} has no place of its own")
+            found[now[index]] = (start, source)
+            shift += len(source) - len(sentinel) - 2
+        pending = [path for path in pending if path not in now]
+    return found
+
+
+def _put_sentinel(document: Any, path: Path, sentinel: str) -> str:
+    """Put `sentinel` in the place of a value; how that was written."""
+    table = _item_at(document, path[:-1])
     item = table[path[-1]]
     source = str(item.as_string()) if hasattr(item, "as_string") else ""
     if isinstance(item, bool):  # given without its item
         source = str(item).lower()
-    table[path[-1]] = _SENTINEL
-    start = tomlkit.dumps(document).find(_SENTINEL) - 1
-    if not source or start < 0 or not text.startswith(source, start):
-        raise CannotEditError(f"{field_of(path)} has no place of its own")
-    return start, source
+    table[path[-1]] = sentinel
+    return source
+
+
+def _item_at(document: Any, path: Path) -> Any:
+    for step in path:
+        document = document[step]
+    return document
 
 
 def _difference(old: str, new: str) -> Splice:
@@ -155,28 +215,9 @@ def _stands_on_a_line(item: Any) -> bool:
 
 def _says(text: str, expected: Any) -> bool:
     try:
-        return same(_plain(tomlkit.parse(text), 0), expected)
-    except (TOMLKitError, ValueError):
+        return same(value_of(text), expected)
+    except UnreadableError:
         return False
-
-
-def _plain(item: Any, depth: int) -> Any:
-    """An item as a value of JSON; dates, infinity and NaN, which JSON does not have, as they are written."""
-    if depth > MAX_DEPTH:
-        raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels")
-    if isinstance(item, dict):
-        return {str(key): _plain(value, depth + 1) for key, value in item.items()}
-    if isinstance(item, list):
-        return [_plain(value, depth + 1) for value in item]
-    if isinstance(item, bool | items.Bool):
-        return bool(item)
-    if isinstance(item, str):
-        return str(item)
-    if isinstance(item, int):
-        return int(item)
-    if isinstance(item, float) and isfinite(item):
-        return float(item)
-    return str(item.as_string())
 
 
 def _check_sayable(value: Any) -> None:
@@ -220,20 +261,6 @@ def _rendered(value: Any) -> str:
 
 def _key(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else str(tomlkit.item(text).as_string())
-
-
-def _first_bad_line(text: str) -> int:
-    """The first line up to which `text` cannot be read, for an error without a place."""
-    lines = text.split("\n")
-    good, bad = 0, len(lines)
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        try:
-            tomlkit.parse("\n".join(lines[:middle]) + "\n")
-            good = middle
-        except (TOMLKitError, ValueError):
-            bad = middle
-    return bad
 
 
 def _with_newlines_of(old: str, new: str) -> str:

@@ -38,6 +38,8 @@ _LARGEST = 1_000_000  # characters; nodes take a hundred times the room of their
 class YamlFormat:
     """One YAML document with the standard tags."""
 
+    pace = 300_000
+
     def read(self, text: str) -> YamlDocument:
         """`text` as a document."""
         try:

@@ -113,6 +113,13 @@ TOML = {
     "ratio = 1\nlimits = {low=1, high=2}\nrows = [{low=7, high=1}, {}]\n": (
         'ratio = 1\nlimits = {low=1, high=2}\nrows = [{low=0.5, high=1}, {low = 0.5, high = "off"}]\n'
     ),
+    "ratio = 1\n\t[limits]\n\tlow = 1 # tab\n\n\t[x]\n": (
+        'ratio = 1\n\t[limits]\n\tlow = 1 # tab\n\thigh = "off"\n\n\t[x]\n'
+    ),
+    "\tlimits = {low = 1, high = 1}\n": "\tlimits = {low = 1, high = 1}\n\tratio = 0.5\n",
+    "limits = {low = 9, x = {y = 1}}\nrows = [{high = 1}, {low = 9, high = 2}]\n": (
+        'limits = {low = 0.5, x = {y = 1}, high = "off"}\nrows = [{high = 1, low = 0.5}, {low = 0.5, high = 2}]\nratio = 0.5\n'
+    ),
     "ratio = 1": 'ratio = 1\nlimits = {low = 0.5, high = "off"}',
 }
 ROWS = [(form, *row) for form, rows in (("json", JSON), ("yaml", YAML), ("toml", TOML)) for row in rows.items()]

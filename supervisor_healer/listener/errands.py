@@ -7,6 +7,7 @@ When the listener is killed, they are, too (`guard`).
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import selectors
@@ -23,7 +24,8 @@ __all__ = ["MEGABYTE", "Ended", "Errands", "Line"]
 
 AT_THE_END = 0.5  # seconds that children have, once the listener itself goes
 _SHELL = "/bin/sh"
-_LAUNCH = 'cd "$1" || exit 126; shift; exec "$@"'
+_LAUNCH = 'read -r go || exit; cd "$1" || exit 126; shift; exec "$@"'
+_GO = b"\n"  # a shell reads a pipe byte by byte, so as to take no more than this
 
 
 class Errands:
@@ -88,6 +90,9 @@ class Errands:
             self._stillborn.append(Ended(key, None, b"", "", f"{CANNOT}: {why or error}"))
             return
         self._guard.watch(process.pid)
+        with contextlib.suppress(OSError):
+            assert process.stdin is not None
+            process.stdin.write(_GO)  # only now: if we are killed before it is watched, it does not begin
         child = Child(key, process, self._selector, timeout, per_line, limit)
         self._running[key] = child
         child.feed(stdin)

@@ -118,7 +118,7 @@ def test_what_keeps_it_from_being_written_is_told_and_nothing_else_suffers(tmp_p
 
         path.unlink()
         path.mkdir()
-        until_told(site, "is a directory")
+        until_told(site, "directory")
         assert path.is_dir()
         path.rmdir()
         until(lambda: path.is_file() and not site.listener()["warnings"], "written again")

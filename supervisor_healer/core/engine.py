@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from supervisor_healer.core.book import ReportBook
 from supervisor_healer.core.bulletin import Bulletin
 from supervisor_healer.core.clock import Clock
 from supervisor_healer.core.dependencies import Dependencies
@@ -53,7 +54,7 @@ from supervisor_healer.core.model import (
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.pipeline import Pipeline
 from supervisor_healer.core.record import Record
-from supervisor_healer.core.report import Report, ReportBook
+from supervisor_healer.core.report import Report
 from supervisor_healer.core.requests import USAGE, HealDesk
 from supervisor_healer.core.round import Round
 from supervisor_healer.core.treatment import Treatment
@@ -274,6 +275,8 @@ class Engine:
         event, said = "monitor", "monitored again"
         if request.seconds is not None:
             event, said = "unmonitor", "unmonitored" + (f" for {duration(request.seconds)}" if request.seconds else "")
+        if request.worker == "all":
+            self._upkeep.take_hands_off(request.seconds, now)
         for name in names:
             memory = self._ward.patients[name].memory
             memory.unmonitored = request.seconds is not None
@@ -287,7 +290,7 @@ class Engine:
 
     def next_wake(self) -> float:
         """The mono moment of the next turn, if no event comes before."""
-        moments = [self._looks.next_due, self._round.next_due]
+        moments = [self._looks.next_due, self._round.next_due, self._upkeep.hands_off.ends]
         if self._ward.due or not self._record.is_empty or (self._desk.is_due and not self._triage.halted):
             moments.append(NEVER)
         if self._clock.last is not None:
@@ -354,6 +357,7 @@ class Engine:
             for name in self._ward.patients:
                 self._record.worker_changed(name)
             self._record.note("", "clock", f"{trouble}: nobody is convicted, every age counts from now on")
+        self._make_report |= self._upkeep.go_back_to_work(now)
         if not self._ward.distrusted:
             self._round.begin_turn(now)
         self._looks.begin_turn(now)

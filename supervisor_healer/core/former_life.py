@@ -44,6 +44,11 @@ class FormerLife:
         for path, memory in memories.get("care", {}).items():
             with suppress(*MISSHAPEN):  # all that is lost is whom to tell of a repair, and what to leave alone
                 self._upkeep.recall(path, memory, lambda moment: min(moment + (self._shift or 0.0), self._now.mono))
+        if (left := memories.get("hands_off", {}).get("")) is not None:
+            try:
+                self._upkeep.hands_off.recall(left, lambda moment: moment + (self._shift or 0.0))
+            except MISSHAPEN:
+                self._upkeep.hands_off.take(0.0, self._now)  # the report says how that is ended
         try:
             self._host(memories.get("host", {}).get("", {"restarts": []}))
         except MISSHAPEN as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from supervisor_healer.core.account import Account
 from supervisor_healer.core.diagnosis import FINE, Judgement
 from supervisor_healer.core.memory import Attempt
 from supervisor_healer.core.model import Answer, HealRequest, Health, Now, Tell, VerifyRequest
@@ -22,6 +23,7 @@ from supervisor_healer.words import counted
 
 OK, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 WORST_FIRST = (USAGE, FAILED, REFUSED, OK)
+REHEARSAL = "dry run"  # the cause of a round in which everything is looked at, and nothing mended
 
 
 class Rounds(Protocol):
@@ -42,9 +44,10 @@ class Begin(Protocol):
 
 @dataclass(slots=True)
 class Ticket:
-    """An open request: whom it still waits for, what became of the others, and whom it restarted.
+    """An open request: whom it still waits for, what became of the others, and with whom it has done anything.
 
     `round`: the healing cycle, by number, that it has asked for; 0 none. `heal all` is answered when that is over.
+    `remark`: what is to be said besides.
     """
 
     request: HealRequest
@@ -53,6 +56,7 @@ class Ticket:
     acted: set[str] = field(default_factory=set)
     round: int = 0
     told: dict[str, str] = field(default_factory=dict)
+    remark: str = ""
 
     @property
     def everyone(self) -> bool:
@@ -75,7 +79,8 @@ class Ticket:
         found = {status for status, _ in self.results.values()}
         worst = next((status for status in WORST_FIRST if status in found), OK)
         said = [f"{name}: {why}" for name, (status, why) in self.results.items() if status != OK or name in self.acted]
-        return Answer(self.request.id, worst, "; ".join(said) or "nothing to heal")
+        said = [*(said or ["nothing to heal"]), *([self.remark] if self.remark else [])]
+        return Answer(self.request.id, worst, "; ".join(said))
 
 
 class HealDesk:
@@ -85,6 +90,7 @@ class HealDesk:
         self._ward = ward
         self._triage = triage
         self._upkeep = upkeep
+        self._account = Account(ward, upkeep)
         self._record = record
         self._tickets: dict[str, Ticket] = {}
         self._verifying: dict[str, int] = {}
@@ -121,7 +127,9 @@ class HealDesk:
                 ticket.settle(name, int(status), str(reason))
             elif memory.attempt is not None and request.id in memory.attempt.requests:
                 ticket.acted.add(name)
-        if not request.dry_run and (ticket.waiting or ticket.everyone):
+        if request.dry_run:
+            ticket.round = self.round.ask(REHEARSAL, mends=False)
+        elif ticket.waiting or ticket.everyone:
             ticket.round = self.round.ask(f"heal {request.worker}", mends=True)
         self._ward.call(ticket.waiting)
 
@@ -164,12 +172,20 @@ class HealDesk:
             self._record.add(Answer(request, OK, said))
 
     def _add_mended(self, ticket: Ticket) -> None:
-        """`heal all` also says what became of files and configs, as soon as its round is over."""
+        """`heal all` also says what became of files and configs, or would, as soon as its round is over."""
         ticket.round = 0
-        for path, (status, said) in self._upkeep.outcomes().items():
+        if ticket.request.dry_run:
+            outcomes = {path: (OK, said) for path, said in self._account.plans().items()}
+        else:
+            outcomes = self._account.outcomes()
+        for path, (status, said) in outcomes.items():
             self._tell(ticket, path, said)
             ticket.settle(path, status, said)
             ticket.acted.add(path)
+        if self._account.left_alone:
+            ticket.remark = f"files and configs are left alone: {self._account.left_alone}"
+        elif ticket.request.dry_run and self._upkeep.restraint:
+            ticket.remark = f"nothing would be done: {self._upkeep.restraint}"
 
     def _serve(self, ticket: Ticket, name: str, now: Now, begin: Begin) -> None:
         ward, state = self._ward, self._ward.state(name)
@@ -180,8 +196,8 @@ class HealDesk:
         if patient.memory.attempt is not None:
             self._join(ticket, name, patient.memory.attempt)
             return
-        if not ticket.request.dry_run and not ticket.request.force:
-            round_comes = ticket.round > self.round.completed
+        if not ticket.request.force:
+            round_comes = ticket.round > self.round.completed and not ticket.request.dry_run
             if path := self._upkeep.awaited_by(name, now, round_comes=round_comes):
                 self._tell(ticket, name, f"waits for {path}, which is being checked and mended")
                 return
@@ -193,7 +209,11 @@ class HealDesk:
         elif judged.not_fresh and not ticket.request.force:
             self._blocked(ticket, name, judged)
         elif ticket.everyone and ward.judged(name).state is Health.CATCHING_UP:
-            self._tell(ticket, name, f"waits whether it catches up by itself: {ward.judged(name).reason}")
+            said = f"whether it catches up by itself: {ward.judged(name).reason}"
+            if ticket.request.dry_run:
+                self._would(ticket, name, f"would wait {said}")
+            else:
+                self._tell(ticket, name, f"waits {said}")
         else:
             self._act(ticket, name, judged, now, begin)
 
@@ -201,7 +221,7 @@ class HealDesk:
         """A restart is under way already: its outcome is this request's too."""
         request, stage, judged = ticket.request, attempt.stage.value, self._ward.judged(name)
         if request.dry_run:
-            ticket.settle(name, OK, f"a restart is under way already ({stage}): {attempt.reason}")
+            self._would(ticket, name, f"a restart is under way already ({stage}): {attempt.reason}")
         elif request.id in attempt.requests:
             return
         elif not self._ward.patients[name].under_way and judged.not_fresh:
@@ -227,8 +247,12 @@ class HealDesk:
         """Its inputs are not fresh: refused for now; among `all` it waits while somebody upstream may be healed."""
         roots = ", ".join(self._ward.causes(name).roots)
         said = f"{judged.state} by {roots}: {judged.reason}"
-        if ticket.request.dry_run:
-            ticket.settle(name, OK, f"would not restart it; {said}")
+        mended = [] if not ticket.request.dry_run else self._account.first_mended(name)
+        if mended and set(judged.not_fresh) <= set(mended):
+            would = f"would repair {', '.join(mended)} first, and then judge it anew"
+            self._would(ticket, name, f"{would}; {said}")
+        elif ticket.request.dry_run:
+            self._would(ticket, name, f"would not restart it; {said}")
         elif ticket.everyone and not self._ward.pipeline.ancestors(name).isdisjoint(ticket.waiting):
             self._tell(ticket, name, f"waits for {roots}")
         else:
@@ -240,7 +264,7 @@ class HealDesk:
         if request.dry_run:
             inputs = f"although not fresh: {', '.join(judged.not_fresh)}" if forced else "every required input is fresh"
             would = f"would restart it: {judged.reason}; {inputs}"
-            ticket.settle(name, OK, would if refusal is None else f"would not restart it now: {refusal.text}")
+            self._would(ticket, name, would if refusal is None else f"would not restart it now: {refusal.text}")
         elif refusal is None:
             ticket.acted.add(name)
             self._ward.patients[name].memory.budget.release()
@@ -252,10 +276,15 @@ class HealDesk:
 
     def _refuse(self, ticket: Ticket, name: str, why: str) -> None:
         if ticket.request.dry_run:
-            ticket.settle(name, OK, f"would not restart it; {why}")
+            self._would(ticket, name, f"would not restart it; {why}")
             return
         ticket.settle(name, REFUSED, why)
         self._record.note(name, "refused", f"heal asked for by an operator: {why}")
+
+    def _would(self, ticket: Ticket, name: str, said: str) -> None:
+        """A dry run's answer about one worker that is not simply fine."""
+        ticket.acted.add(name)
+        ticket.settle(name, OK, said)
 
     def _tell(self, ticket: Ticket, name: str, text: str) -> None:
         if ticket.told.get(name) != text:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from supervisor_healer.core.book import ReportBook
+from supervisor_healer.core.care import PATIENCE
 from supervisor_healer.core.freshness import NEVER
 from supervisor_healer.core.looks import Looks
-from supervisor_healer.core.model import Consult, Mode, Now
+from supervisor_healer.core.model import Consult, Now
 from supervisor_healer.core.record import Record
-from supervisor_healer.core.report import ReportBook
-from supervisor_healer.core.upkeep import PATIENCE, Upkeep
+from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward
 
 ALL = "heal all"
@@ -98,7 +99,7 @@ class Round:
         self._under_way = False
         self.completed += 1
         self._book.round_ends(self._began, now, self._cause)
-        if self._consults and self._book.mode is Mode.HEAL and not halted:
+        if self._consults and not self._upkeep.restraint and not halted:
             self._book.asks_components()
             self._record.add(Consult())
         return True

@@ -8,112 +8,34 @@ What is about to be mended is remembered first: a healer that comes after us tel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from supervisor_healer.core.budget import add_restart, room_at
+from supervisor_healer.core.care import MENDS, PATIENCE, SETTLED, Care, ConfigCare
 from supervisor_healer.core.freshness import NEVER, OwnWrite
-from supervisor_healer.core.memory import Wish
+from supervisor_healer.core.hands_off import HandsOff
 from supervisor_healer.core.model import (
     Answer,
     ConfigFound,
-    ConfigSpec,
     ConfigState,
     Create,
-    Intensity,
     Mended,
     Mode,
     Now,
-    ProcessState,
     Remember,
     Repair,
     Restore,
     RestoreRequest,
-    Signal,
     Tell,
 )
+from supervisor_healer.core.notice import Notice
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration
 
-MENDS = Intensity(6, 3600.0)  # of one file: more than that is a fight with somebody
-SETTLED = 2.0  # seconds that a file must have been gone before the cycle makes it anew: it may be being replaced
-PATIENCE = 60.0  # seconds after which nobody waits any more for what is being checked or mended; it goes on
 ANSWERS_KEPT = 20
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 75
-
-
-@dataclass(slots=True)
-class Care:
-    """What is done about one file or config.
-
-    `busy` is what is under way ('' nothing) since `began` (mono), `trouble` why it cannot be mended. `mends` are the
-    moments (mono) of the last mends, `said` what was last told of it in the history, `outcome` what came of it in the
-    last round, as an exit status and in words.
-    """
-
-    busy: str = ""
-    began: float = 0.0
-    trouble: str = ""
-    mends: list[float] = field(default_factory=list)
-    said: str = ""
-    outcome: tuple[int, str] | None = None
-
-    def is_awaited(self, now: Now) -> bool:
-        """Whether it is being mended, and somebody may still wait for that."""
-        return bool(self.busy) and now.mono < self.began + PATIENCE
-
-    def is_fine(self) -> None:
-        """There is nothing to be mended, whoever has seen to that: what comes next is told anew."""
-        self.trouble = self.said = ""
-
-    def as_json(self) -> dict[str, object]:
-        """What must outlive the healer, as plain JSON values."""
-        return {"mends": list(self.mends)}
-
-    def recall(self, data: Mapping[str, Any], past: Callable[[float], float]) -> None:
-        """Take back what `as_json` gave; `past` puts a moment on this monotonic clock."""
-        self.mends = [past(moment) for moment in data["mends"]]
-
-
-@dataclass(slots=True)
-class ConfigCare(Care):
-    """Of a config besides: what the last check `found`, and more that must outlive the healer.
-
-    `left_alone`: the content (digest) that an operator has put back. `intent`: the verb of what was begun, the digest
-    before it, and the request it is for. `asked`: a request to restore it, which waits for its first check.
-    `answered`: what became of the last requests.
-    """
-
-    found: ConfigFound | None = None
-    left_alone: str = ""
-    intent: tuple[str, str, str] | None = None
-    asked: str = ""
-    answered: dict[str, list[Any]] = field(default_factory=dict)
-
-    @property
-    def is_left_alone(self) -> bool:
-        """Whether an operator has put back just this content."""
-        return self.found is not None and bool(self.left_alone) and self.found.digest == self.left_alone
-
-    def as_json(self) -> dict[str, object]:
-        """What must outlive the healer, as plain JSON values."""
-        return {
-            "left_alone": self.left_alone,
-            "mends": list(self.mends),
-            "intent": None if self.intent is None else list(self.intent),
-            "answered": self.answered,
-        }
-
-    def recall(self, data: Mapping[str, Any], past: Callable[[float], float]) -> None:
-        """Take back what `as_json` gave; `past` puts a moment on this monotonic clock."""
-        Care.recall(self, data, past)
-        self.left_alone = str(data["left_alone"])
-        if data["intent"] is not None:
-            verb, digest, request = map(str, data["intent"])
-            self.intent = (verb, digest, request)
-        self.answered = dict(data["answered"])
 
 
 class Upkeep:
@@ -126,6 +48,8 @@ class Upkeep:
         self.files: dict[str, Care] = {}
         self.mode = Mode.HEAL
         self.halted = ""
+        self.hands_off = HandsOff()
+        self._notice = Notice(ward, record)
         self._root = ""
         self._absent: dict[str, ConfigCare] = {}  # configs that have left the architecture, and may come back
         self._open: dict[str, None] = {}  # what this round has still to go through
@@ -180,16 +104,43 @@ class Upkeep:
             care = self._care(item.path)
             if care is None:
                 continue
-            comes = round_comes and isinstance(care, ConfigCare) and not care.busy and self._is_to_be_repaired(care)
             track = self._ward.tracks[item.path]
             checked = track.passing and now.mono < track.passing_since + PATIENCE
-            if checked or care.is_awaited(now) or (comes and self._may_act):
+            if checked or care.is_awaited(now) or (round_comes and self.would_repair(item.path)):
                 return item.path
         return ""
 
+    def would_repair(self, path: str) -> bool:
+        """Whether a round that a person asks for would repair this config, as far as is known of it."""
+        care = self.configs.get(path)
+        return care is not None and not care.busy and not self.restraint and self._is_to_be_repaired(care)
+
+    def is_absent(self, path: str) -> bool:
+        """Whether this file would be made by a round that a person asks for, as of the last look."""
+        return self._ward.tracks[path].gone_since is not None
+
+    def take_hands_off(self, seconds: float | None, now: Now) -> None:
+        """`unmonitor all` for so many seconds (0: until further notice), or `monitor all` (None)."""
+        self.hands_off.take(seconds, now)
+        self._record.remember(Remember("hands_off", "", self.hands_off.as_json()))
+
+    def go_back_to_work(self, now: Now) -> bool:
+        """If the time of `unmonitor all` is over; whether that is so."""
+        if now.mono < self.hands_off.ends:
+            return False
+        self.take_hands_off(None, now)
+        self._record.note("", "monitor", "files and configs are mended again: the time set has passed")
+        return True
+
     @property
-    def _may_act(self) -> bool:
-        return self.mode is Mode.HEAL and not self.halted
+    def restraint(self) -> str:
+        """Why nothing is mended, whatever is found; '' where it is."""
+        return self._forbidden or self.hands_off.reason
+
+    @property
+    def _forbidden(self) -> str:
+        """Why nothing is done about any file, not even at a person's word."""
+        return self.halted or ("mode is observe" if self.mode is Mode.OBSERVE else "")
 
     # --- a round -------------------------------------------------------------------------------------------------
 
@@ -206,7 +157,7 @@ class Upkeep:
             if isinstance(care, ConfigCare) and self._ward.tracks[path].passing:
                 continue
             del self._open[path]
-            if care is None or not mends or not self._may_act:
+            if care is None or not mends or self.restraint:
                 continue
             if isinstance(care, ConfigCare):
                 if self._is_to_be_repaired(care) and self._may(path, care, now):
@@ -241,8 +192,14 @@ class Upkeep:
         care.began = now.mono
         return True
 
-    def _cannot(self, path: str, care: Care, why: str, evidence: tuple[str, ...] = ()) -> None:
+    def _cannot(self, path: str, care: Care, why: str, evidence: tuple[str, ...] = (), of: str | None = None) -> None:
+        """It cannot be mended; `of` is the content (digest) for which that is so, None: whatever stands there."""
         care.trouble = why
+        if isinstance(care, ConfigCare):
+            care.trouble_of = of
+        self._say_once(path, care, why, evidence)
+
+    def _say_once(self, path: str, care: Care, why: str, evidence: tuple[str, ...]) -> None:
         if care.said != why:
             care.said = why
             self._record.note(path, "unmended", why, evidence)
@@ -266,30 +223,6 @@ class Upkeep:
     def _remember(self, path: str, care: Care) -> None:
         self._record.remember(Remember("care", path, care.as_json()))
 
-    def outcomes(self) -> dict[str, tuple[int, str]]:
-        """What the last round has done, and what it could not put right, by path: an exit status, and words."""
-        results: dict[str, tuple[int, str]] = {}
-        for path, care in {**self.files, **self.configs}.items():
-            if care.outcome is not None:
-                results[path] = care.outcome
-            elif care.busy:
-                results[path] = (REFUSED, f"its {care.busy} is still under way")
-            elif isinstance(care, ConfigCare) and (outcome := self._unsound(path, care)) is not None:
-                results[path] = outcome
-        return results
-
-    def _unsound(self, path: str, care: ConfigCare) -> tuple[int, str] | None:
-        """What there is to say of a config with which nothing was done."""
-        track, found = self._ward.tracks[path], care.found
-        if track.passing:
-            return REFUSED, "it is still being checked"
-        if found is None or found.state is ConfigState.VALID or care.is_left_alone:
-            return None
-        said = f"{found.state}: {'; '.join(found.problems)}"
-        if found.repairs and not self._may_act:
-            return REFUSED, f"{said}; not repaired: {self.halted or 'mode is observe'}"
-        return FAILED, said
-
     # --- what comes in -------------------------------------------------------------------------------------------
 
     def found(self, event: ConfigFound, now: Now) -> None:
@@ -297,9 +230,7 @@ class Upkeep:
         care = self.configs.get(event.path)
         if care is None:
             return
-        care.found = event
-        if event.state is ConfigState.VALID:
-            care.is_fine()
+        care.take(event)
         silent = event.state is ConfigState.UNREADABLE and not event.digest  # nobody knows what stands there
         if care.intent is not None and not care.busy and not silent:
             self._complete(event.path, care, event, now)
@@ -332,11 +263,11 @@ class Upkeep:
         said = "; ".join(event.said)
         status = {"done": DONE, "unneeded": DONE, "changed": REFUSED}.get(event.outcome, FAILED)
         care.outcome = None if event.outcome == "unneeded" else (status, said)
-        request = ""
+        request, content = "", None
         if isinstance(care, ConfigCare):
-            verb, digest, request = care.intent or (event.verb, "", "")
-            care.intent = (verb, digest, "") if event.outcome == "lost" else None  # the next check tells
-            care.found = event.found or care.found
+            verb, content, request = care.intent or (event.verb, "", "")
+            care.intent = (verb, content, "") if event.outcome == "lost" else None  # the next check tells
+            care.found, care.backup = event.found or care.found, event.backup or care.backup
             if event.verb == "restore" and event.outcome in ("done", "unneeded") and care.found is not None:
                 care.left_alone = care.found.digest
         if event.outcome == "done":
@@ -345,16 +276,24 @@ class Upkeep:
             if event.verb != "restore":
                 care.mends = care.mends[:-1]
             if event.outcome in ("failed", "lost"):
-                self._cannot(event.path, care, said, () if event.found is None else event.found.problems)
+                self._failed(event, care, said, content)
         if event.verb == "create" and event.outcome != "done":
             self._ward.tracks[event.path].own = None
             self._record.files_changed([event.path])
         if isinstance(care, ConfigCare):
-            if care.found is not None and care.found.state is ConfigState.VALID:
-                care.is_fine()  # whatever has failed, there is nothing left to be mended
+            if care.found is not None:
+                care.take(care.found)  # whatever has failed, perhaps there is nothing left to be mended
             self._answer(care, request, status, said)
         self._remember(event.path, care)
         self._concerns(event.path)
+
+    def _failed(self, event: Mended, care: Care, said: str, content: str | None) -> None:
+        """An order has come to nothing. That of a restore concerns its operator, not what stands there."""
+        problems = () if event.found is None else event.found.problems
+        if event.verb == "restore":
+            self._say_once(event.path, care, said, problems)
+        else:
+            self._cannot(event.path, care, said, problems, content)
 
     def _done(self, path: str, care: Care, event: Mended, now: Now) -> None:
         care.is_fine()
@@ -367,31 +306,12 @@ class Upkeep:
             self._record.files_changed([path])
         spec = self._ward.pipeline.configs.get(path)
         if spec is not None:
-            self._tell_readers(spec, word, now)
+            self._notice.give(spec, word, now, halted=bool(self.halted))
 
     def _concerns(self, path: str) -> None:
         """It is to be looked at again, and those who read or write it judged anew."""
         pipeline = self._ward.pipeline
         self._ward.call((*pipeline.producers[path], *pipeline.readers.get(path, ())))
-
-    # --- who must notice -----------------------------------------------------------------------------------------
-
-    def _tell_readers(self, spec: ConfigSpec, word: str, now: Now) -> None:
-        why = f"{spec.path} was {word}"
-        for name in [name for entry in spec.signalled for name in self._ward.pipeline.named(entry)]:
-            patient = self._ward.patients[name]
-            process = patient.process
-            if process is None or process.state is not ProcessState.RUNNING or self.halted:
-                continue  # it reads it when it starts
-            if patient.memory.unmonitored:
-                self._record.note(name, "refused", f"{why}: no SIG{spec.signal}, it is unmonitored")
-                continue
-            self._record.add(Signal(name, process.address, process.pid, spec.signal))
-            self._record.note(name, "signalled", f"SIG{spec.signal} to pid {process.pid}: {why}")
-        for name in [name for entry in spec.restarted for name in self._ward.pipeline.named(entry)]:
-            self._ward.patients[name].memory.wish = Wish(why, now.mono)
-            self._record.worker_changed(name)
-            self._ward.call([name])
 
     # --- an operator's restore -----------------------------------------------------------------------------------
 
@@ -415,8 +335,8 @@ class Upkeep:
             self._restore(path, care, request.id, now)
 
     def _restore(self, path: str, care: ConfigCare, request: str, now: Now) -> None:
-        if not self._may_act:
-            self._record.add(Answer(request, REFUSED, self.halted or "mode is observe"))
+        if self._forbidden:
+            self._record.add(Answer(request, REFUSED, self._forbidden))
             return
         self._record.add(Tell(request, f"puts the newest backup of {path} back"))
         self._begin(path, care, "restore", request, now)

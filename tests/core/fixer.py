@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from supervisor_healer.core.care import MENDS
 from supervisor_healer.core.model import (
     ConfigFound,
     ConfigSpec,
@@ -24,16 +25,17 @@ from supervisor_healer.core.model import (
     RestoreRequest,
     Seen,
 )
-from supervisor_healer.core.upkeep import MENDS
 
 if TYPE_CHECKING:
     from world import World
 
 VALID, INVALID, HOPELESS, UNREADABLE, MISSING = "valid", "invalid", "hopeless", "unreadable", "missing"
+PARTLY = "partly"  # what can be repaired of it does not make it valid
 STATES = {
     VALID: (ConfigState.VALID, (), ()),
     INVALID: (ConfigState.INVALID, ("long is missing",), ("long added: 0.5",)),
     HOPELESS: (ConfigState.INVALID, ("long is 7, at most 1",), ()),
+    PARTLY: (ConfigState.INVALID, ("long is missing", "short is 9, at most 1"), ("long added: 0.5",)),
     UNREADABLE: (ConfigState.UNREADABLE, ("line 3, column 9: expected a value",), ()),
     MISSING: (ConfigState.MISSING, ("it is not there",), ()),
 }
@@ -55,6 +57,9 @@ class Fixer:
     delay: float = 0.2
     checking: float = 0.05
     outcomes: dict[str, str] = field(default_factory=dict)  # path -> what comes of its orders: done, failed, changed
+    reasons: dict[str, str] = field(
+        default_factory=lambda: {"failed": "No space left on device", "changed": "somebody is editing it"}
+    )
     contents: dict[str, Content] = field(default_factory=dict)
     backups: dict[str, list[Content]] = field(default_factory=lambda: defaultdict(list))
     checks: Counter[str] = field(default_factory=Counter)
@@ -156,8 +161,7 @@ class Fixer:
         path, verb = order.path, type(order).__name__.lower()
         outcome = self.outcomes.get(path, "done")
         if outcome != "done":
-            said = {"failed": "No space left on device", "changed": "somebody is editing it"}[outcome]
-            return Mended(verb, path, outcome, (said,), found=self._found(path))
+            return Mended(verb, path, outcome, (self.reasons[outcome],), found=self._found(path))
         match order:
             case Create():
                 if self.world.file(path).mtime is not None:
@@ -169,7 +173,8 @@ class Fixer:
                 if self.contents[path].text != order.digest:
                     return Mended(verb, path, "changed", ("somebody is editing it",), found=self._found(path))
                 self.done[path].append(ordered)
-                return self._replace(path, verb, Content(VALID, f"text {next(self._texts)}"), "long added: 0.5")
+                how = HOPELESS if self.contents[path].how == PARTLY else VALID
+                return self._replace(path, verb, Content(how, f"text {next(self._texts)}"), "long added: 0.5")
             case Restore():
                 if not self.backups[path]:
                     return Mended(verb, path, "failed", ("there is no backup",), found=self._found(path))

@@ -26,6 +26,7 @@ from world import (
     worker,
 )
 
+from supervisor_healer.core.care import MENDS, ConfigCare
 from supervisor_healer.core.model import (
     Answer,
     ConfigSpec,
@@ -39,7 +40,7 @@ from supervisor_healer.core.model import (
     Restore,
     Signal,
 )
-from supervisor_healer.core.upkeep import ANSWERS_KEPT, MENDS, ConfigCare
+from supervisor_healer.core.upkeep import ANSWERS_KEPT
 
 PATH = "c.json"
 EXAMPLES = int(os.environ.get("HEALER_EXAMPLES", "20"))
@@ -206,6 +207,31 @@ def test_one_that_somebody_edits_is_left_for_the_next_cycle_and_nothing_is_count
     assert len(care(world)["mends"]) == 1  # type: ignore[arg-type]
 
 
+def test_the_trouble_with_one_content_says_nothing_of_another():
+    world = reader()
+    world.fixer.outcomes[PATH] = "failed"
+    world.fixer.edit(PATH, INVALID)
+    world.run(2 * MINUTE)
+    world.fixer.edit(PATH, HOPELESS)
+    world.run(2 * MINUTE)
+    (entry,) = world.told_of(PATH, "failed")
+    assert entry.message == "c.json invalid: long is 7, at most 1"
+
+
+def test_a_restore_that_fails_is_no_trouble_of_what_stands_there():
+    world = reader(cycle=HOUR)
+    world.fixer.edit(PATH, INVALID)
+    world.run(1)
+    request = world.restore(PATH)
+    world.run(1)
+    assert (world.answers[request].exit_status, world.answers[request].reason) == (1, "there is no backup")
+    assert world.last("unmended") == "there is no backup"
+    world.verify()
+    world.run(1)
+    (entry,) = world.told_of(PATH)
+    assert entry.message == "c.json invalid: long is missing; with the next cycle: long added: 0.5"
+
+
 def test_a_failure_is_told_once_and_needs_a_person():
     world = reader()
     world.fixer.outcomes[PATH] = "failed"
@@ -215,7 +241,7 @@ def test_a_failure_is_told_once_and_needs_a_person():
     (entry,) = world.told_of(PATH)
     assert entry in world.report.failed
     assert entry.message == "c.json invalid: long is missing (No space left on device)"
-    assert entry.action == "edit /srv/pipe/c.json"
+    assert entry.action == "df -h /srv/pipe"
     world.fixer.edit(PATH)
     world.run(MINUTE)
     assert world.told_of(PATH) == []

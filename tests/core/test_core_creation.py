@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import DAY, HOUR, LIMIT, MAX_AGE, MINUTE, World, chain, consumer, file, worker
 
+from supervisor_healer.core.care import MENDS, SETTLED
 from supervisor_healer.core.freshness import OwnWrite, Track
 from supervisor_healer.core.model import Creation, Freshness, Health, Mode, Now, Seen
-from supervisor_healer.core.upkeep import MENDS, SETTLED
 
 MADE = Creation("{}\n", mode=0o640, owner="www")
 
@@ -96,7 +96,7 @@ def test_what_stands_in_its_place_is_reported_and_untouched(problem: str):
     assert world.mends() == []
     (entry,) = world.told_of("made.txt", "failed")
     assert entry.message == f"made.txt cannot be judged: {problem}"
-    assert entry.action == "ls -l /srv/pipe/made.txt"
+    assert entry.action == "ls -ld /srv/pipe/made.txt"
 
 
 @pytest.mark.parametrize("hindrance", ["observe", "halt", "not to be made"])

@@ -30,7 +30,7 @@ def test_a_worker_is_not_restarted_for_the_disk_under_its_output(ground: str):
     assert world.engine is not None
     assert world.engine.verdicts["b"].blocked_by == ("a",)
     (entry,) = world.told_of("a", "failed")
-    assert entry.action == "df -h /srv/pipe/a.out"
+    assert entry.action == "df -h /srv/pipe"
     assert ground in entry.message
     assert [note.text for _, note in world.history if note.worker == "a" and "not restarted" in note.text] == []
     assert sum(note.event == "convicted" for _, note in world.history) == 1
@@ -77,7 +77,7 @@ def test_a_dead_worker_is_not_started_on_a_full_disk_and_at_once_when_it_is_in_o
     assert "the disk is full" in world.reason("a")
     assert world.restarts() == {}
     (entry,) = world.told_of("a", "failed")
-    assert entry.action == "df -h /srv/pipe/a.out"
+    assert entry.action == "df -h /srv/pipe"
     del world.ground["a.out"]
     world.until(lambda: world.restarts() == {"a": 1}, 10)
 

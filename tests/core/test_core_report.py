@@ -123,8 +123,9 @@ def late_from_outside(world: World) -> None:
 CONDITIONS: dict[str, tuple[Callable[[World], None], str, str, str, str]] = {
     "quarantined": (
         quarantined, "failed", "a",
-        "a is quarantined: probe in <in>; stalled: a.out <ago> old (max 5m)",
-        "find the cause, then: supervisorctl heal a",
+        "a is quarantined: probe in <in>; stalled: a.out <ago> old (max 5m); find the cause first, its log:"
+        " `supervisorctl tail a stderr`",
+        "supervisorctl heal a",
     ),
     "blocked": (outage, "blocked", "a", "a is blocked: by in: in <ago> old (max 5m)", "ls -l /srv/pipe/in"),
     "blocked consumer": (
@@ -148,7 +149,7 @@ CONDITIONS: dict[str, tuple[Callable[[World], None], str, str, str, str]] = {
         garbled, "warnings", "b", "b is unknown: b.out: permission denied", "supervisorctl explain b",
     ),
     "unreadable file": (
-        garbled, "failed", "b.out", "b.out cannot be judged: permission denied", "ls -l /srv/pipe/b.out",
+        garbled, "failed", "b.out", "b.out cannot be judged: permission denied", "ls -ld /srv/pipe/b.out",
     ),
     "late from outside": (
         late_from_outside, "warnings", "x.json", "x.json <ago> old (max 1h), from outside; gate waits for it", "",
@@ -161,18 +162,19 @@ CONDITIONS: dict[str, tuple[Callable[[World], None], str, str, str, str]] = {
         "ls -l /srv/pipe/x.json",
     ),
     "hopeless config": (
-        bad_config(HOPELESS), "failed", "c.json", "c.json invalid: long is 7, at most 1", "edit /srv/pipe/c.json",
+        bad_config(HOPELESS), "failed", "c.json", "c.json invalid: long is 7, at most 1",
+        "${EDITOR:-vi} /srv/pipe/c.json",
     ),
     "unreadable config": (
         bad_config(UNREADABLE), "failed", "c.json", "c.json unreadable: line 3, column 9: expected a value",
-        "edit /srv/pipe/c.json",
+        "${EDITOR:-vi} /srv/pipe/c.json",
     ),
     "missing config": (
         bad_config(MISSING), "failed", "c.json", "c.json missing: it is not there",
-        "supervisorctl heal --restore c.json, or write /srv/pipe/c.json",
+        "${EDITOR:-vi} /srv/pipe/c.json",
     ),
     "hung config": (
-        hung_config, "failed", "c.json", "c.json cannot be judged: does not answer", "ls -l /srv/pipe/c.json",
+        hung_config, "failed", "c.json", "c.json cannot be judged: does not answer", "ls -ld /srv/pipe/c.json",
     ),
 }  # fmt: skip
 

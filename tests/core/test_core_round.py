@@ -6,6 +6,7 @@ import pytest
 from fixer import NEVER
 from world import HOUR, INVALID, MINUTE, MISSING, World, chain, config, file
 
+from supervisor_healer.core.care import PATIENCE
 from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import (
     ConfigFound,
@@ -21,7 +22,6 @@ from supervisor_healer.core.model import (
     Seen,
 )
 from supervisor_healer.core.pipeline import Pipeline, expand
-from supervisor_healer.core.upkeep import PATIENCE
 
 MADE = Creation()
 

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Callable
 
+_ATTEMPTS = 20
 REPLACED = "its folder was replaced by a link meanwhile"
 # A folder on the way needs to be entered, not read.
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
@@ -24,16 +25,29 @@ def is_inside(home: str, path: str) -> bool:
     return os.path.commonpath([home, path]) == home
 
 
-def descend(home: str, folder: str, make: Make | None = None) -> int:
-    """`folder`, which lies inside `home` and was resolved with it, opened for reading; the caller closes it.
+def resolved(path: str) -> str:
+    """`path` without links. Raises OSError where it never stays the same for as long as that takes."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return os.path.realpath(path)
+        except OSError:  # what was a link a moment ago is none any more
+            continue
+    raise OSError(errno.EBUSY, "its path is being changed at this moment", path)
+
+
+def descend(home: str, folder: str, make: Make | None = None, listed: bool = True) -> int:
+    """`folder`, which lies inside `home` and was resolved with it, opened; the caller closes it.
+
+    With `listed` it can be read, locked and brought to the disk, else it serves to open what is in it.
 
     `home` itself is trusted. Every step below it has to be a folder, no link; one that is missing is made with `make`.
     Raises OSError, with ELOOP where a link has taken the place of a folder.
     """
     names = [name for name in os.path.relpath(folder, home).split("/") if name != "."]
-    descriptor = os.open(home, _STEP if names else _LAST)
+    last = _LAST if listed else _STEP
+    descriptor = os.open(home, _STEP if names else last)
     for number, name in enumerate(names, 1):
-        flags = _STEP if number < len(names) else _LAST
+        flags = _STEP if number < len(names) else last
         try:
             inner = _stepped(name, descriptor, flags, make)
         finally:

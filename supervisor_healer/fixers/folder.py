@@ -1,6 +1,7 @@
 """The folder of a file that is to be changed: everything happens in it, by names relative to one open directory.
 
-So a folder that is moved or replaced meanwhile cannot lead a write elsewhere, and its lock keeps two healers apart.
+It is walked to without following a link (`descent`). So a folder that is moved or replaced meanwhile cannot lead a
+write elsewhere, and its lock keeps two healers apart.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
+from supervisor_healer.fixers.descent import Make, descend
 from supervisor_healer.fixers.owners import named
-from supervisor_healer.fixers.target import RefusedError, read, strerror
+from supervisor_healer.fixers.target import READING, RefusedError, read, strerror
 from supervisor_healer.fixers.texts import LIMIT
 
 _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
@@ -35,24 +37,12 @@ class Attributes:
     extended: tuple[tuple[str, bytes], ...] = ()
 
 
-def attributes_of(path: str, status: os.stat_result) -> Attributes:
-    """Mode, owner and, where they can be read, the extended attributes (access lists) of a file."""
-    extended = []
-    try:
-        for name in os.listxattr(path, follow_symlinks=False):
-            extended.append((name, os.getxattr(path, name, follow_symlinks=False)))
-    except (OSError, AttributeError):  # not on this file system, or not on this system
-        extended = []
-    return Attributes(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, extended=tuple(extended))
-
-
 class Folder:
-    """An open directory; a context manager."""
+    """An open directory; a context manager. `home`, `path` and `make` as in `descend`."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, home: str, path: str, make: Make | None = None) -> None:
         self.locked = False
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptor = descend(home, path, make)
 
     def __enter__(self) -> Folder:
         return self
@@ -74,6 +64,19 @@ class Folder:
     def read(self, name: str, limit: int = LIMIT) -> tuple[bytes, os.stat_result]:
         """The content of a regular file in it."""
         return read(name, self._descriptor, limit)
+
+    def attributes(self, name: str, status: os.stat_result) -> Attributes:
+        """Mode, owner and, where they can be read, the extended attributes (access lists) of a file in it."""
+        extended = []
+        descriptor = os.open(name, READING, dir_fd=self._descriptor)
+        try:
+            for key in os.listxattr(descriptor):
+                extended.append((key, os.getxattr(descriptor, key)))
+        except (OSError, AttributeError):  # not on this file system, or not on this system
+            extended = []
+        finally:
+            os.close(descriptor)
+        return Attributes(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, extended=tuple(extended))
 
     def names(self) -> list[str]:
         """Everything in it."""

@@ -6,12 +6,11 @@ most a backup and a hidden temporary file, which the next repair removes.
 
 from __future__ import annotations
 
-import os
-
 from supervisor_healer.fixers import assessment, backups
 from supervisor_healer.fixers.creation import put_new, wanted
+from supervisor_healer.fixers.descent import resolved
 from supervisor_healer.fixers.documents import CannotEditError
-from supervisor_healer.fixers.folder import Folder, attributes_of
+from supervisor_healer.fixers.folder import Folder
 from supervisor_healer.fixers.jobs import Answer, Job
 from supervisor_healer.fixers.standing import Standing, answered, rules_of, stand
 from supervisor_healer.fixers.target import Look, RefusedError, Target, fingerprint, look, strerror
@@ -54,7 +53,7 @@ def _repaired(job: Job, before: Standing) -> tuple[list[str], str]:
         raise RefusedError(before.obstacle)
     if before.assessed.state == "missing":
         return _created(job, target, before)
-    with Folder(target.folder) as folder:
+    with Folder(target.home, target.folder) as folder:
         if not folder.lock():
             raise ChangedError(BUSY)
         folder.sweep(target.name)
@@ -73,7 +72,7 @@ def replaced(folder: Folder, target: Target, before: Look, content: bytes) -> st
     """Put `content` in the place of what `before` saw at `target`; the name of the backup. The folder is locked."""
     assert before.content is not None
     assert before.status is not None
-    attributes = attributes_of(target.real, before.status)
+    attributes = folder.attributes(target.name, before.status)
     backup, is_new = backups.make(folder, target.name, before.content, attributes)
     temporary = ""
     try:
@@ -97,14 +96,14 @@ def _confirm(folder: Folder, target: Target, before: Look) -> None:
         raise ChangedError("it was replaced while it was being repaired") from error
     if fingerprint(status) != before.fingerprint or content != before.content:
         raise ChangedError("it was changed while it was being repaired")
-    if os.path.realpath(target.absolute) != target.real:
+    if resolved(target.absolute) != target.real:
         raise ChangedError("its path leads elsewhere since it was read")
 
 
 def _created(job: Job, target: Target, before: Standing) -> tuple[list[str], str]:
     content, _ = assessment.made(rules_of(job))
     try:
-        afterwards = put_new(job["root"], target, content, wanted(job))
+        afterwards = put_new(target, content, wanted(job))
     except FileExistsError as error:
         raise ChangedError("somebody has made it meanwhile") from error
     return [*map(_past, before.repairs), *afterwards], ""
@@ -132,4 +131,4 @@ def _hopeless(job: Job, before: Standing) -> str:
         return "it cannot be read, so nothing is changed in it"
     if before.assessed.state == "missing":
         return before.assessed.problems[-1]
-    return "the schema has no default that would put it right"
+    return before.assessed.why or "the schema has no default that would put it right"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from supervisor_healer.fixers import backups
-from supervisor_healer.fixers.folder import Folder, attributes_of
+from supervisor_healer.fixers.folder import Folder
 from supervisor_healer.fixers.jobs import Answer, Job
 from supervisor_healer.fixers.repair import BUSY, ChangedError, replaced, tidied
 from supervisor_healer.fixers.standing import answered, stand
@@ -30,9 +30,11 @@ def _restored(job: Job, target: Target) -> tuple[str, list[str], str]:
     """The outcome, its words, and the path of the backup."""
     if target.outside:
         raise RefusedError(target.outside)
-    if not os.path.isdir(target.folder):
-        raise RefusedError(f"there is no backup of {job['path']}")
-    with Folder(target.folder) as folder:
+    try:
+        opened = Folder(target.home, target.folder)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RefusedError(f"there is no backup of {job['path']}") from error
+    with opened as folder:
         if not folder.lock():
             raise ChangedError(BUSY)
         folder.sweep(target.name)
@@ -55,7 +57,7 @@ def _restored(job: Job, target: Target) -> tuple[str, list[str], str]:
 
 def _put(folder: Folder, target: Target, before: Look, content: bytes, newest: str, status: os.stat_result) -> None:
     if before.state == "missing":
-        temporary = folder.write(target.name, content, attributes_of(os.path.join(folder.path, newest), status))
+        temporary = folder.write(target.name, content, folder.attributes(newest, status))
         try:
             folder.put(temporary, target.name)
         except BaseException:

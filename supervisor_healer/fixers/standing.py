@@ -86,7 +86,7 @@ def _obstacle(target: Target, seen: Look) -> str:
     if target.outside or seen.status is None or seen.status.st_nlink == 1:
         return target.outside
     try:
-        with Folder(target.folder) as folder:
+        with Folder(target.home, target.folder) as folder:
             links = folder.links(target.name, seen.status)
     except OSError as error:
         return strerror(error)

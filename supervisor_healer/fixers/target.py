@@ -8,8 +8,10 @@ import stat
 from dataclasses import dataclass, field
 
 from supervisor_healer.errors import HealerError
+from supervisor_healer.fixers.descent import descend, is_inside, resolved
 from supervisor_healer.fixers.texts import LIMIT
 
+READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _ATTEMPTS = 3  # looks at a file that is being written
 
 KINDS = {
@@ -28,13 +30,18 @@ class RefusedError(HealerError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a path leads. `outside`: why nothing may be changed there, '' where it may."""
+    """Where a path leads. `folder` is without links; it is walked to from `home`, which it lies in.
+
+    `inside`: whether that is in the root. `outside`: why nothing may be changed there, '' where it may.
+    """
 
     shown: str
     absolute: str
+    home: str
     folder: str
     name: str
     is_link: bool
+    inside: bool
     outside: str
 
     @property
@@ -89,22 +96,43 @@ def locate(root: str, path: str) -> Target:
     if "\0" in absolute:
         raise RefusedError("its name has a NUL byte")
     is_link = os.path.islink(absolute)
-    real = os.path.realpath(absolute) if is_link else _beneath(absolute)
-    home = os.path.realpath(root)
+    try:
+        real = resolved(absolute) if is_link else _beneath(absolute)
+        home = resolved(root)
+    except OSError as error:
+        raise RefusedError(strerror(error)) from error
     folder, name = os.path.split(real)
     if is_link and os.path.islink(real):
         raise RefusedError("it is a symbolic link that leads in circles")
-    inside = os.path.commonpath([home, real]) == home
+    inside = is_inside(home, folder)
     declared = os.path.isabs(path) and real == os.path.normpath(path)
     outside = "" if inside or declared else f"it leads to {real}, outside of the root"
-    return Target(path, absolute, folder, name, is_link, outside)
+    return Target(path, absolute, home if inside else "/", folder, name or ".", is_link, inside, outside)
+
+
+def source(root: str, path: str) -> Target:
+    """The file at `path`, which is only read. It lies inside `root` where `path` does, wherever links lead.
+
+    One elsewhere is the architecture's own word, but for a link in its place. Raises RefusedError.
+    """
+    target = locate(root, path)
+    if is_inside(os.path.normpath(root), os.path.normpath(target.absolute)):
+        if target.outside:
+            raise RefusedError(target.outside)
+    elif target.is_link:
+        raise RefusedError("it is a symbolic link (expected a file)")
+    return target
 
 
 def look(target: Target, whole: bool = True) -> Look:
     """What stands at `target`; with its content if it is `whole`, or not too large."""
     for _ in range(_ATTEMPTS):
         try:
-            found = _open(target.real, whole)
+            folder = descend(target.home, target.folder, listed=False)
+            try:
+                found = _open(target.name, whole, folder)
+            finally:
+                os.close(folder)
         except FileNotFoundError:
             if target.is_link:
                 return Look("unreadable", f"it is a symbolic link to {target.real}, which is not there")
@@ -118,8 +146,8 @@ def look(target: Target, whole: bool = True) -> Look:
     return Look("unreadable", "it is being written at this moment")
 
 
-def read(name: str, folder: int | None = None, limit: int = LIMIT) -> tuple[bytes, os.stat_result]:
-    """The content of a regular file of at most `limit` bytes; OSError or RefusedError."""
+def read(name: str, folder: int, limit: int = LIMIT) -> tuple[bytes, os.stat_result]:
+    """The content of a regular file of at most `limit` bytes in an open folder; OSError or RefusedError."""
     found = _open(name, True, folder, limit)
     if found is None or found.content is None:
         raise RefusedError("it is being written at this moment")
@@ -135,17 +163,17 @@ def _beneath(absolute: str) -> str:
     """The path of a file that is no link itself, in its real folder."""
     folder, name = os.path.split(absolute)
     if name in ("", ".", ".."):
-        return os.path.realpath(absolute)
-    return os.path.join(os.path.realpath(folder), name)
+        return resolved(absolute)
+    return os.path.join(resolved(folder), name)
 
 
-def _open(path: str, whole: bool, folder: int | None = None, limit: int = LIMIT) -> _Opened | None:
+def _open(name: str, whole: bool, folder: int, limit: int = LIMIT) -> _Opened | None:
     """A regular file's content and status, None if it changed while it was read.
 
     Its kind is looked at before it is opened: opening a device can do something, and opening a FIFO can wait.
     """
-    _check_kind(os.stat(path, dir_fd=folder, follow_symlinks=False))
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder)
+    _check_kind(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    descriptor = os.open(name, READING, dir_fd=folder)
     try:
         status = os.fstat(descriptor)
         _check_kind(status)

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from supervisor_healer.fixers.descent import descend, is_inside
+from supervisor_healer.fixers.descent import descend, is_inside, resolved
 from supervisor_healer.fixers.target import KINDS
 from supervisor_healer.words import clean
 
@@ -123,7 +123,7 @@ def _folder(path: str, root: str) -> int:
     if not is_inside(os.path.normpath(root), os.path.normpath(path)):
         os.makedirs(folder, exist_ok=True)
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    home, real = os.path.realpath(root), os.path.realpath(folder)
+    home, real = resolved(root), resolved(folder)
     if not is_inside(home, real):
         raise OSError(errno.ELOOP, f"its folder leads to {clean(real)}, outside of the root", path)
     return descend(home, real, _make)

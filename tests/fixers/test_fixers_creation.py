@@ -92,6 +92,46 @@ def test_a_copy_is_a_copy_at_this_moment(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == b"\xff\x00"
 
 
+def test_a_copy_of_what_a_link_leads_to(tmp_path: Path) -> None:
+    """Whoever may write in the root must not have the healer publish what only root may read."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder in (root, outside):
+        folder.mkdir()
+        (folder / "secret").write_text("secret")
+    (root / "out").symlink_to(outside / "secret")
+    (root / "folder").symlink_to(outside)
+    (root / "in").symlink_to("secret")
+    (outside / "link").symlink_to("secret")
+    (tmp_path / "linked").symlink_to(outside)
+    for copy_of, why in (
+        ("out", f"it leads to {outside / 'secret'}, outside of the root"),
+        ("folder/secret", f"it leads to {outside / 'secret'}, outside of the root"),
+        (str(root / "out"), f"it leads to {outside / 'secret'}, outside of the root"),
+        (str(outside / "link"), "it is a symbolic link (expected a file)"),
+    ):
+        answer = do("create", root, "a/x", copy_of=copy_of)
+        assert (answer["outcome"], answer["said"]) == (
+            "failed", [line(f"{copy_of}, of which it should be a copy: {why}")],
+        )  # fmt: skip
+        assert not (root / "a").exists()
+    for number, copy_of in enumerate(("in", str(outside / "secret"), str(tmp_path / "linked/secret"))):
+        assert do("create", root, f"x{number}", copy_of=copy_of)["outcome"] == "done"
+        assert (root / f"x{number}").read_text() == "secret"
+
+
+@pytest.mark.parametrize(
+    ("source", "mode", "expected"),
+    [(0o644, None, 0o644), (0o600, None, 0o600), (0o777, None, 0o644), (0o640, 0o604, 0o600), (0o660, 0o640, 0o640)],
+)
+def test_nobody_may_do_more_with_a_copy_than_with_its_source(
+    tmp_path: Path, source: int, mode: int | None, expected: int
+) -> None:
+    (tmp_path / "template").touch()
+    (tmp_path / "template").chmod(source)
+    assert do("create", tmp_path, "x", copy_of="template", mode=mode)["outcome"] == "done"
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == expected
+
+
 def test_what_cannot_be_copied_makes_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "large").touch()

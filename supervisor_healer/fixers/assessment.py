@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from supervisor_healer.fixers.schema import Schema, Validation
 
 _MAX_ALONE = 50  # edits that are tried one by one where they do not fit together,
+_LARGE = "it is too large to be repaired in time"
 _MAX_SECONDS = 5  # and for how long at about the format's pace
 
 
@@ -27,13 +28,17 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """`state` valid, invalid or unreadable; `after` is the repaired content, None where nothing can be done."""
+    """`state` valid, invalid or unreadable; `after` is the repaired content, None where nothing can be done.
+
+    `why`: why that is so, '' where it is for want of a default.
+    """
 
     state: str
     problems: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     after: bytes | None = None
     more: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,9 @@ def assess(content: bytes, rules: Rules) -> Assessment:
     problems = [finding.text for finding in judged.agreed.found] or _no_mapping(document.value, rules.schema)
     if not problems:
         return Assessment("valid")
-    repair, notes = _repair(document, form, schema, judged, rules)
+    repair, notes, why = _repair(document, form, schema, judged, rules)
     if repair is None:
-        return Assessment("invalid", (*problems, *notes), more=judged.agreed.more)
+        return Assessment("invalid", (*problems, *notes), more=judged.agreed.more, why=why)
     words = tuple(_words(document.value, edit) for edit in repair.edits)
     return Assessment("invalid", (*problems, *notes), words, text.encode(repair.text), judged.agreed.more)
 
@@ -127,19 +132,25 @@ def made(rules: Rules) -> tuple[bytes, str]:
 
 def _repair(
     document: Document, form: Format, schema: Schema, judged: _Judged, rules: Rules
-) -> tuple[_Repair | None, list[str]]:
-    """The repair that leaves the fewest violations, and why it does not do more."""
+) -> tuple[_Repair | None, list[str], str]:
+    """The repair that leaves the fewest violations, notes why it does not do more, and why there is none."""
     from supervisor_healer.fixers.defaults import Defaults  # noqa: PLC0415 -- it imports jsonschema
 
-    if judged.agreed.more or not isinstance(document.value, dict):
-        return None, []
+    if judged.agreed.more:
+        return None, [], "too much is wrong in it"
+    if not isinstance(document.value, dict):
+        return None, [], "it is no mapping, and only fields of a mapping are repaired"
     proposal = Defaults(schema).proposal(document.value, judged.agreed, rules.repair_values)
     notes = list(proposal.notes)
+    if proposal.edits and len(document.text) > form.largest:
+        return None, [*notes, f"cannot be repaired: larger than {_size(form.largest)}"], _LARGE
+    why = notes[0] if notes else proposal.why
     try:
-        return _tried(document, form, schema, judged, proposal.edits), notes
+        return _tried(document, form, schema, judged, proposal.edits), notes, why
     except CannotEditError as error:
         if len(proposal.edits) == 1:
-            return None, [*notes, f"{field_of(proposal.edits[0].path)}: cannot be repaired: {error}"]
+            note = f"{field_of(proposal.edits[0].path)}: cannot be repaired: {error}"
+            return None, [*notes, note], note
     fitting = []
     alone = 1 + _MAX_SECONDS * form.pace // (len(document.text) + 1)
     for edit in proposal.edits[: min(_MAX_ALONE, alone)]:
@@ -149,9 +160,14 @@ def _repair(
         except CannotEditError as error:
             notes.append(f"{field_of(edit.path)}: cannot be repaired: {error}")
     try:
-        return _tried(document, form, schema, judged, fitting), notes
+        return _tried(document, form, schema, judged, fitting), notes, notes[-1] if notes else why
     except CannotEditError as error:
-        return None, [*notes, f"{field_of(fitting[0].path)}: cannot be repaired: {error}"]
+        note = f"{field_of(fitting[0].path)}: cannot be repaired: {error}"
+        return None, [*notes, note], note
+
+
+def _size(characters: int) -> str:
+    return f"{characters // 1_000_000} MB" if characters >= 1_000_000 else f"{characters // 1000} KB"
 
 
 def _tried(document: Document, form: Format, schema: Schema, before: _Judged, edits: list[Edit]) -> _Repair | None:

@@ -1,11 +1,13 @@
 """What the defaults of a schema can put right in a document: pure, from values to edits.
 
-Only `required` fields are added, wherever `properties`, `items`, `prefixItems`, `allOf` and references into the schema
-itself lead without a choice. Below `anyOf`, `oneOf` or `if` there is more than one right answer: nothing is repaired.
+Only `required` fields are added, wherever `properties`, `patternProperties`, `additionalProperties`, `items`,
+`prefixItems`, `allOf` and references into the schema itself lead without a choice. Below `anyOf`, `oneOf` or `if` there
+is more than one right answer: nothing is repaired.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 from supervisor_healer.errors import HealerError
 from supervisor_healer.fixers.documents import Edit, Path, field_of, same
 from supervisor_healer.fixers.phrases import shown
-from supervisor_healer.fixers.schema import Schema, Validation
+from supervisor_healer.fixers.schema import Finding, Schema, Validation
 
 _MAX_BUILD = 30  # levels of missing mappings; more is a schema that requires itself
 
@@ -26,16 +28,21 @@ _VALUE_KEYWORDS = frozenset(
 )
 
 
+_CHOICES = frozenset(("anyOf", "oneOf", "if", "then", "else", "not", "dependentSchemas", "contains"))
+_NOT_REPLACED = "a value is replaced only with `repair: values`"
+
+
 class NoDefaultError(HealerError):
     """The schema does not say what the value should be."""
 
 
 @dataclass
 class Proposal:
-    """The edits that the defaults suggest, and why some are missing that one would expect."""
+    """The edits that the defaults suggest, why some are missing that one would expect, and why there are none."""
 
     edits: list[Edit] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    why: str = ""
 
 
 Faces = list[tuple[int, dict[str, Any]]]  # schemas that all hold for one value, each with how far it was referred to
@@ -53,11 +60,17 @@ class Defaults:
         places = dict(self._places(self._faces(self._schema.raw), value, ()))
         for finding in validation.found:
             faces = places.get(finding.path[:-1] if finding.missing else finding.path)
-            if faces is None:
+            if faces is None or finding.keyword in _CHOICES:
+                found.why = found.why or _beyond(finding)
                 continue
             if not finding.missing:
                 own = any(finding.schema is face for _, face in faces)
-                if not (replace and own and finding.keyword in _VALUE_KEYWORDS and finding.path):
+                if not (own and finding.keyword in _VALUE_KEYWORDS and finding.path):
+                    found.why = found.why or _beyond(finding)
+                    continue
+                if not replace:
+                    if any("default" in face for _, face in faces):
+                        found.why = _NOT_REPLACED
                     continue
             elif any(edit.path == finding.path for edit in found.edits):
                 continue
@@ -68,6 +81,7 @@ class Defaults:
             except NoDefaultError as error:
                 if str(error):
                     found.notes.append(f"{field_of(finding.path)}: {error}")
+                found.why = found.why or _beyond(finding)
                 continue
             if edit not in found.edits:
                 found.edits.append(edit)
@@ -85,10 +99,10 @@ class Defaults:
         """Every value in the document about which the schema leaves no choice, with its schemas."""
         yield path, faces
         if isinstance(value, dict):
-            names = {name for _, face in faces for name in _mapping(face, "properties")}
-            for name in value:
-                if name in names:
-                    yield from self._places(self._field(faces, name), value[name], (*path, name))
+            for name, item in value.items():
+                inner = self._field(faces, name)
+                if inner:
+                    yield from self._places(inner, item, (*path, name))
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 inner = self._item(faces, index)
@@ -108,8 +122,18 @@ class Defaults:
         return found
 
     def _field(self, faces: Faces, name: str) -> Faces:
-        parts = [_mapping(face, "properties").get(name) for _, face in faces]
-        return [face for part in parts for face in self._faces(part)]
+        """What holds for the field `name`; what is said of it by its name is nearer than what is said of many."""
+        found: Faces = []
+        for _, face in faces:
+            properties = _mapping(face, "properties")
+            parts = [part for pattern, part in _mapping(face, "patternProperties").items() if _fits(pattern, name)]
+            if name in properties:
+                found += self._faces(properties[name])
+            elif not parts:
+                parts = [face.get("additionalProperties")]
+            for part in parts:
+                found += self._faces(part, 1)
+        return found
 
     def _item(self, faces: Faces, index: int) -> Faces:
         found: Faces = []
@@ -155,6 +179,21 @@ class Defaults:
 
 def _required(faces: Faces) -> list[str]:
     return list(dict.fromkeys(name for _, face in faces for name in face.get("required", [])))
+
+
+def _fits(pattern: str, name: str) -> bool:
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:  # it was not needed until now
+        return False
+
+
+def _beyond(finding: Finding) -> str:
+    """Why a violation is left as it is."""
+    word = next((step for step in (*finding.rule, finding.keyword) if step in _CHOICES), "")
+    if word:
+        return f"what is wrong lies below `{word}`, where there is more than one right answer"
+    return ""
 
 
 def _mapping(face: dict[str, Any], keyword: str) -> dict[str, Any]:

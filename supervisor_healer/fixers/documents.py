@@ -59,7 +59,14 @@ class Document(Protocol):
 
 
 class Format(Protocol):
-    """One way to write a config. `pace` is how many characters of a document it edits in a second, on a slow day."""
+    """One way to write a config.
+
+    `largest` is the longest text that is edited, in characters, `pace` how many of them it gets through in a second on
+    a slow day.
+    """
+
+    @property
+    def largest(self) -> int: ...  # noqa: D102 - a constant
 
     @property
     def pace(self) -> int: ...  # noqa: D102 - a constant

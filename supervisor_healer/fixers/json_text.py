@@ -23,7 +23,15 @@ from supervisor_healer.fixers.documents import (
     rank_of_addition,
     spliced,
 )
-from supervisor_healer.fixers.texts import MAX_DEPTH, UnreadableError, newline_of, placed, separator_like, unreadable
+from supervisor_healer.fixers.texts import (
+    LIMIT,
+    MAX_DEPTH,
+    UnreadableError,
+    newline_of,
+    placed,
+    separator_like,
+    unreadable,
+)
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^\s",:\[\]{}]+', re.DOTALL)
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -45,6 +53,7 @@ class Member:
 class JsonFormat:
     """JSON as RFC 8259 has it: no comments, no NaN, no key twice."""
 
+    largest = LIMIT
     pace = 2_000_000
 
     def read(self, text: str) -> JsonDocument:

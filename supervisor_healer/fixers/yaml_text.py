@@ -32,12 +32,12 @@ from supervisor_healer.fixers.yaml_reading import readings
 from supervisor_healer.fixers.yaml_style import block, flow, key_of, quoted
 
 _SMALL = 250_000  # characters; what libyaml refuses in a larger text stays refused
-_LARGEST = 1_000_000  # characters; nodes take a hundred times the room of their text
 
 
 class YamlFormat:
     """One YAML document with the standard tags."""
 
+    largest = 1_000_000  # nodes take a hundred times the room of their text
     pace = 300_000
 
     def read(self, text: str) -> YamlDocument:
@@ -85,8 +85,6 @@ class YamlDocument:
 
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with all `edits` made and nothing else changed."""
-        if len(self.text) > _LARGEST:
-            raise CannotEditError("larger than 1 MB")
         return spliced(self.text, _Places(self.text, composed(self.parser(self.text))).splices(edits))
 
 

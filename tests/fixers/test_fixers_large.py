@@ -46,7 +46,7 @@ def test_what_is_too_large_to_be_repaired_in_time_says_so(form: str, limit: str)
     assert (found.state, found.repairs, found.after) == ("invalid", (), None)
     assert found.problems == (
         "ratio: 7 is more than the maximum of 1",
-        f"ratio: cannot be repaired: larger than {limit}",
+        f"cannot be repaired: larger than {limit}",
     )
     assert seconds < 8
 

@@ -183,6 +183,13 @@ REPAIRS: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("an unknown field", {"properties": {"a": {"additionalProperties": False, "default": {}}}}, {"a": {"x": 1}}, None),
     ("the whole document", {"default": {}, "type": "object"}, [], None),
     ("in a key with a dot", needs(**{"a.b": needs(c=ONE)}), {"a.b": {}}, {"a.b": {"c": 1}}),
+    ("by a pattern", {"patternProperties": {"^s": needs(n=ONE)}}, {"s1": {}, "t": {}}, {"s1": {"n": 1}, "t": {}}),
+    ("by a pattern, missing itself", {"required": ["s"], "patternProperties": {"^s": ONE}}, {}, {"s": 1}),
+    ("additional", {"properties": {"p": {}}, "additionalProperties": needs(n=ONE)}, {"p": {}, "q": {}}, {"p": {}, "q": {"n": 1}}),
+    ("additional, but for a pattern", {"patternProperties": {"p": {}}, "additionalProperties": needs(n=ONE)}, {"p": {}, "q": {}}, {"p": {}, "q": {"n": 1}}),
+    ("its name is nearer", {**needs(a={"default": 2}), "patternProperties": {"a": ONE}}, {}, {"a": 2}),
+    ("two patterns", {"required": ["ab"], "patternProperties": {"a": ONE, "b": {"default": 2}}}, {}, None),
+    ("replaced by a pattern", {"patternProperties": {"^s": needs(n={**ONE, "maximum": 2})}}, {"s1": {"n": 3}}, {"s1": {"n": 1}}),
     ("required without properties", {"required": ["a"]}, {}, None),
     ("a boolean schema", {"required": ["a"], "properties": {"a": True}}, {}, None),
 ]  # fmt: skip
@@ -197,6 +204,40 @@ def test_values_are_only_replaced_where_that_is_wanted() -> None:
     schema = {**needs(a=ONE), "properties": {"a": ONE, "b": {"maximum": 1, "default": 0}}}
     assert after(schema, {"b": 2}, repair_values=False) == {"b": 2, "a": 1}
     assert after(schema, {"b": 2}, repair_values=True) == {"b": 0, "a": 1}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "why"),
+    [
+        (
+            {"properties": {"a": {"maximum": 1, "default": 0}}},
+            {"a": 2},
+            "a value is replaced only with `repair: values`",
+        ),
+        ({"properties": {"a": {"maximum": 1}}}, {"a": 2}, ""),
+        ({"anyOf": [needs(a=ONE)]}, {}, "what is wrong lies below `anyOf`, where there is more than one right answer"),
+        (
+            {"if": {}, "then": needs(a=ONE)},
+            {},
+            "what is wrong lies below `if`, where there is more than one right answer",
+        ),
+        (needs(a={}), {}, ""),
+        (
+            needs(a={"default": 2, "maximum": 1}),
+            {},
+            "a: the schema's default 2 is refused by the schema itself: 2 is more than the maximum of 1",
+        ),
+        ({"type": "object"}, [], "it is no mapping, and only fields of a mapping are repaired"),
+        ({"additionalProperties": False}, {f"{n}": 1 for n in range(9)}, ""),
+        (
+            {"items": {"type": "string"}, "properties": {"a": {"items": {"type": "string"}}}},
+            {"a": [1] * 2000},
+            "too much is wrong in it",
+        ),
+    ],
+)
+def test_why_nothing_is_repaired(schema: Any, value: Any, why: str) -> None:
+    assert found(schema, value, False).why == why
 
 
 def test_why_a_default_is_not_taken() -> None:

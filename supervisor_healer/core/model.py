@@ -288,12 +288,16 @@ class OrderFailed:
 
 
 class ConfigState(Word):
-    """What a check of a config has found; `unreadable` is one that cannot be parsed, or is no file at all."""
+    """What a check of a config has found; `unreadable` is one that cannot be parsed, or is no file at all.
+
+    Unchecked is one whose check did not come to an end: nothing speaks for it or against it.
+    """
 
     VALID = "valid"
     MISSING = "missing"
     INVALID = "invalid"
     UNREADABLE = "unreadable"
+    UNCHECKED = "could not be checked"
 
 
 @dataclass(frozen=True, slots=True)

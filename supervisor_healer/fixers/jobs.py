@@ -3,7 +3,7 @@
     listener  -- Job ----->  python -m supervisor_healer.fixers
     listener  <-- Answer --
 
-Jobs are done one after the other and answered in order, so the listener knows which one a silent child hangs on.
+A child is given one job at a time, so the listener knows which one a silent child hangs on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Job(TypedDict):
 class Answer(TypedDict):
     """What was found, and what was done.
 
-    `state`: valid | missing | invalid | unreadable, as it is now (after a repair: of what now stands there);
+    `state`: valid | missing | invalid | unreadable, as it is now (after a repair: of what now stands there); or, from
+    the listener itself in place of an answer that did not come, could not be checked.
     `problems`: each in words, with its field or with line and column; `repairs`: what a repair would do, in words, []
     when it could do nothing. `digest` (SHA-256 of the content, '' if there is none) and `fingerprint` ([mtime_ns,
     ctime_ns, size, inode, device], [] if there is none) say of which content and file this is true.

@@ -49,6 +49,7 @@ class Hands:
         """Go on with another architecture: every config is checked anew."""
         self._architecture = architecture
         self._lookout.root = architecture.root
+        self._mender.forget_checks()
         self._configs = ConfigBook(architecture, self._mender)
         place = (architecture.results, architecture.root)
         if self._results is not None and (self._results.path, self._results.root) != place:
@@ -69,19 +70,20 @@ class Hands:
     @property
     def next_wake(self) -> float:
         """When (mono) to `collect` even if no child says anything."""
-        return self._errands.next_deadline()
+        return min(self._errands.next_deadline(), self._mender.next_due, self._configs.next_due)
 
     def collect(self, now: Now) -> list[ConfigFound | Mended | ComponentResult]:
         """What the children have found and done since the last time."""
         news = self._errands.collect(now.mono)
         events: list[ConfigFound | Mended | ComponentResult] = []
-        for job, answer in self._mender.collect(news):
+        for job, answer in self._mender.collect(news, now.mono):
             event = self._configs.take(job, answer, now)
             if event is not None:
                 events.append(event)
         for one in news:
             if isinstance(one, Ended) and one.key.startswith(COMPONENT):
                 events.append(components.parse(one.key.removeprefix(COMPONENT), one))
+        self._configs.go_on(now)
         return events
 
     def mend(self, order: Create | Repair | Restore) -> None:

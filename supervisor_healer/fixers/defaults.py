@@ -29,6 +29,7 @@ _VALUE_KEYWORDS = frozenset(
 
 
 _CHOICES = frozenset(("anyOf", "oneOf", "if", "then", "else", "not", "dependentSchemas", "contains"))
+_NAMED = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs", "definitions"))  # names follow
 _NOT_REPLACED = "a value is replaced only with `repair: values`"
 
 
@@ -190,10 +191,10 @@ def _fits(pattern: str, name: str) -> bool:
 
 def _beyond(finding: Finding) -> str:
     """Why a violation is left as it is."""
-    word = next((step for step in (*finding.rule, finding.keyword) if step in _CHOICES), "")
-    if word:
-        return f"what is wrong lies below `{word}`, where there is more than one right answer"
-    return ""
+    steps = zip(("", *finding.rule), (*finding.rule, finding.keyword), strict=True)
+    word = next((step for before, step in steps if step in _CHOICES and before not in _NAMED), "")
+    word = "if" if word in ("then", "else") else word  # of which only newer versions of jsonschema speak
+    return f"what is wrong lies below `{word}`, where there is more than one right answer" if word else ""
 
 
 def _mapping(face: dict[str, Any], keyword: str) -> dict[str, Any]:

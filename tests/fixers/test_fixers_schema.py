@@ -222,6 +222,7 @@ def test_values_are_only_replaced_where_that_is_wanted() -> None:
             "what is wrong lies below `if`, where there is more than one right answer",
         ),
         (needs(a={}), {}, ""),
+        (needs(**{"not": needs(a={})}), {"not": {}}, ""),
         (
             needs(a={"default": 2, "maximum": 1}),
             {},

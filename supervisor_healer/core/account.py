@@ -52,6 +52,8 @@ class Account:
         if found is None or found.state is ConfigState.VALID or care.is_left_alone:
             return None
         said = f"{found.state}: {'; '.join(found.problems)}"
+        if found.state is ConfigState.UNCHECKED:
+            return REFUSED, said
         if not self._upkeep.restraint:
             return FAILED, said
         if not mended and self.left_alone:
@@ -78,6 +80,8 @@ class Account:
             return "is still being checked"
         if found.state is ConfigState.VALID:
             return ""
+        if found.state is ConfigState.UNCHECKED:
+            return f"{found.state}: {'; '.join(found.problems)}"
         said = f"{found.state}: {'; '.join(found.problems)}; "
         if care.is_left_alone:
             return f"{said}would be left as an operator has put it back"

@@ -10,7 +10,8 @@ from supervisor_healer.core.model import ConfigFound, ConfigState, Intensity, No
 
 MENDS = Intensity(6, 3600.0)  # of one file: more than that is a fight with somebody
 SETTLED = 2.0  # seconds that a file must have been gone before the cycle makes it anew: it may be being replaced
-PATIENCE = 60.0  # seconds after which nobody waits any more for what is being checked or mended; it goes on
+PATIENCE = 60.0  # seconds after which nobody waits any more for what is being mended; it goes on
+CHECK_PATIENCE = 10.0  # ... and for what is being checked
 
 
 @dataclass(slots=True)

@@ -106,6 +106,8 @@ class Conditions:
         actions = self._actions
         if actions.is_of_the_disk(care.trouble):
             return actions.room(path)
+        if found.state is ConfigState.UNCHECKED:
+            return actions.look(path)
         if found.state is ConfigState.UNREADABLE and not found.digest:  # a folder, a FIFO, a link, or not ours to read
             return actions.look_at_itself(path)
         if found.state is ConfigState.MISSING and care.backup:

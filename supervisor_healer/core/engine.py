@@ -241,7 +241,7 @@ class Engine:
             case RestoreRequest():
                 self._upkeep.restore(event, now)
             case ConfigFound():
-                self._upkeep.found(event, now)
+                self._make_report |= self._upkeep.found(event, now)
                 self._looks.want([event.path])
             case Mended():
                 self._upkeep.mended(event, now)

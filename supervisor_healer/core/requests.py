@@ -13,13 +13,14 @@ from typing import Protocol
 
 from supervisor_healer.core.account import Account
 from supervisor_healer.core.diagnosis import FINE, Judgement
+from supervisor_healer.core.explanation import NAMES_SHOWN
 from supervisor_healer.core.memory import Attempt
 from supervisor_healer.core.model import Answer, HealRequest, Health, Now, Tell, VerifyRequest
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.triage import Triage
 from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward
-from supervisor_healer.words import counted
+from supervisor_healer.words import counted, some
 
 OK, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 WORST_FIRST = (USAGE, FAILED, REFUSED, OK)
@@ -169,6 +170,8 @@ class HealDesk:
             del self._verifying[request]
             pipeline = self._ward.pipeline
             said = f"looked at {counted(len(pipeline.workers), 'worker')} and {counted(len(pipeline.files), 'file')}"
+            if paths := self._upkeep.being_checked:
+                said += f"; still being checked: {some(paths[:NAMES_SHOWN], len(paths))}"
             self._record.add(Answer(request, OK, said))
 
     def _add_mended(self, ticket: Ticket) -> None:

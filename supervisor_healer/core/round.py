@@ -1,7 +1,8 @@
 """The healing cycle: workers, files, configs, dependencies, and the report at its end.
 
 Workers are judged at their own deadlines, too; a round looks at all of them once. It takes as many turns as its checks
-and repairs need, but no longer than `PATIENCE`, and nothing else waits for it but who reads what is being mended.
+need, but no longer than `CHECK_PATIENCE`, and its repairs, but no longer than `PATIENCE`; nothing else waits for it but
+who reads what is being mended. What is checked later is mended then, until another round begins.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from supervisor_healer.core.book import ReportBook
-from supervisor_healer.core.care import PATIENCE
+from supervisor_healer.core.care import CHECK_PATIENCE, PATIENCE
 from supervisor_healer.core.freshness import NEVER
 from supervisor_healer.core.looks import Looks
 from supervisor_healer.core.model import Consult, Now
@@ -36,7 +37,7 @@ class Round:
         self.cycle = 60.0
         self.has_components = False
         self.completed = 0
-        self._under_way = False
+        self._under_way = self._waits_for_checks = False
         self._last = NEVER  # when the last one began that may mend
         self._asked: dict[str, bool] = {"start": True}  # cause -> whether it may mend
         self._cause = ""
@@ -56,16 +57,16 @@ class Round:
 
     @property
     def next_due(self) -> float:
-        """The mono moment of the next round, NEVER if at once; while one is under way, that at which it must end."""
+        """The mono moment of the next round, NEVER if at once; while one is under way, that at which it may end."""
         if self._under_way:
-            return self._began + PATIENCE
+            return self._began + (CHECK_PATIENCE if self._waits_for_checks else PATIENCE)
         return NEVER if self._asked else self._last + self.cycle
 
     def begin_turn(self, now: Now) -> None:
         """Begin if it is time: everything is to be looked at in this turn."""
         if self._under_way or now.mono < self.next_due:
             return
-        self._under_way, self._began = True, now.mono
+        self._under_way, self._began, self._waits_for_checks = True, now.mono, True
         due = now.mono >= self._last + self.cycle
         causes = list(self._asked) or ["cycle"]
         self._cause = causes[0]
@@ -91,10 +92,11 @@ class Round:
 
     def step(self, now: Now, *, halted: bool) -> bool:
         """Take the round as far as it goes now; whether it is over by that."""
+        self._upkeep.go_on(now, mends=self._mends)
         if not self._under_way:
             return False
-        self._upkeep.go_on(now, mends=self._mends)
-        if self._upkeep.is_busy(now) and now.mono < self._began + PATIENCE:
+        self._waits_for_checks = bool(self._upkeep.being_checked) and now.mono < self._began + CHECK_PATIENCE
+        if self._waits_for_checks or (self._upkeep.is_mending(now) and now.mono < self._began + PATIENCE):
             return False
         self._under_way = False
         self.completed += 1

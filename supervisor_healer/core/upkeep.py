@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from supervisor_healer.core.budget import add_restart, room_at
-from supervisor_healer.core.care import MENDS, PATIENCE, SETTLED, Care, ConfigCare
-from supervisor_healer.core.freshness import NEVER, OwnWrite
+from supervisor_healer.core.care import CHECK_PATIENCE, MENDS, SETTLED, Care, ConfigCare
+from supervisor_healer.core.freshness import NEVER, OwnWrite, Track
 from supervisor_healer.core.hands_off import HandsOff
 from supervisor_healer.core.model import (
     Answer,
@@ -34,6 +34,7 @@ from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration
 
 ANSWERS_KEPT = 20
+UNSEEN = frozenset({ConfigState.UNREADABLE, ConfigState.UNCHECKED})  # without a digest: nobody knows what stands there
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 
@@ -91,9 +92,14 @@ class Upkeep:
 
     # --- what is under way ---------------------------------------------------------------------------------------
 
-    def is_busy(self, now: Now) -> bool:
-        """Whether this round has still to go through anything, or waits for what is being mended."""
-        return bool(self._open) or any(care.is_awaited(now) for care in (*self.configs.values(), *self.files.values()))
+    def is_mending(self, now: Now) -> bool:
+        """Whether anything is being mended that a round waits for."""
+        return any(care.is_awaited(now) for care in (*self.configs.values(), *self.files.values()))
+
+    @property
+    def being_checked(self) -> tuple[str, ...]:
+        """What the last round has not gone through, since it is still being checked."""
+        return tuple(self._open)
 
     def awaited_by(self, name: str, now: Now, *, round_comes: bool) -> str:
         """A file that this worker reads and that is being checked or mended; '' if there is none.
@@ -105,7 +111,7 @@ class Upkeep:
             if care is None:
                 continue
             track = self._ward.tracks[item.path]
-            checked = track.passing and now.mono < track.passing_since + PATIENCE
+            checked = track.passing and now.mono < track.passing_since + CHECK_PATIENCE
             if checked or care.is_awaited(now) or (round_comes and self.would_repair(item.path)):
                 return item.path
         return ""
@@ -160,7 +166,7 @@ class Upkeep:
             if care is None or not mends or self.restraint:
                 continue
             if isinstance(care, ConfigCare):
-                if self._is_to_be_repaired(care) and self._may(path, care, now):
+                if self._is_to_be_repaired(care) and self._is_settled(path, care, now) and self._may(path, care, now):
                     self._begin(path, care, "repair", "", now)
             elif self._is_to_be_made(path, care, now) and self._may(path, care, now):
                 self._create(path, care, now)
@@ -170,9 +176,19 @@ class Upkeep:
         track = self._ward.tracks[path]
         if track.present or track.placeholder:
             care.is_fine()
-        if track.looked != now or track.gone_since is None:
-            return False
-        return self._asked or track.seen_mono == NEVER or now.mono - track.gone_since >= SETTLED
+        return track.looked == now and track.gone_since is not None and self._has_been_gone(track, now)
+
+    def _is_settled(self, path: str, care: ConfigCare, now: Now) -> bool:
+        """Not missing, or certainly so: an editor may be replacing it."""
+        if care.found is None or care.found.state is not ConfigState.MISSING:
+            return True
+        return self._has_been_gone(self._ward.tracks[path], now)
+
+    def _has_been_gone(self, track: Track, now: Now) -> bool:
+        """For long enough to be made anew. A person who asks need not wait."""
+        if self._asked or track.seen_mono == NEVER:
+            return True
+        return track.gone_since is not None and now.mono - track.gone_since >= SETTLED
 
     def _is_to_be_repaired(self, care: ConfigCare) -> bool:
         found = care.found
@@ -225,19 +241,21 @@ class Upkeep:
 
     # --- what comes in -------------------------------------------------------------------------------------------
 
-    def found(self, event: ConfigFound, now: Now) -> None:
-        """A check has told how a config stands; also whether a former life's repair was done."""
+    def found(self, event: ConfigFound, now: Now) -> bool:
+        """A check has told how a config stands, and whether a former life's repair was done; whether that is news."""
         care = self.configs.get(event.path)
         if care is None:
-            return
+            return False
+        before = care.found
         care.take(event)
-        silent = event.state is ConfigState.UNREADABLE and not event.digest  # nobody knows what stands there
+        silent = event.state in UNSEEN and not event.digest
         if care.intent is not None and not care.busy and not silent:
             self._complete(event.path, care, event, now)
         if care.asked and not care.busy and not silent:
             request, care.asked = care.asked, ""
             self._restore(event.path, care, request, now)
         self._concerns(event.path)
+        return before is None or (before.state, before.problems) != (event.state, event.problems)
 
     def _complete(self, path: str, care: ConfigCare, event: ConfigFound, now: Now) -> None:
         """What was begun, and not seen to end (the healer or its child was killed), was done if the content changed."""

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 
 VALID, INVALID, HOPELESS, UNREADABLE, MISSING = "valid", "invalid", "hopeless", "unreadable", "missing"
 PARTLY = "partly"  # what can be repaired of it does not make it valid
+UNCHECKED = "could not be checked"  # its check takes too long and is given up
 STATES = {
     VALID: (ConfigState.VALID, (), ()),
     INVALID: (ConfigState.INVALID, ("long is missing",), ("long added: 0.5",)),
     HOPELESS: (ConfigState.INVALID, ("long is 7, at most 1",), ()),
     PARTLY: (ConfigState.INVALID, ("long is missing", "short is 9, at most 1"), ("long added: 0.5",)),
     UNREADABLE: (ConfigState.UNREADABLE, ("line 3, column 9: expected a value",), ()),
+    UNCHECKED: (ConfigState.UNCHECKED, ("it took longer than 20s",), ()),
     MISSING: (ConfigState.MISSING, ("it is not there",), ()),
 }
 NEVER = float("inf")  # as a delay
@@ -100,7 +102,7 @@ class Fixer:
         state, problems, repairs = STATES[content.how]
         if content.how == MISSING and self.specs[path].create:
             repairs = ("made from its defaults",)
-        return ConfigFound(path, state, problems, repairs, content.text)
+        return ConfigFound(path, state, problems, repairs, "" if content.how == UNCHECKED else content.text)
 
     # --- looking and checking ------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-from fixer import Content
+from fixer import UNCHECKED, Content
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import (
@@ -26,7 +26,7 @@ from world import (
     worker,
 )
 
-from supervisor_healer.core.care import MENDS, ConfigCare
+from supervisor_healer.core.care import MENDS, SETTLED, ConfigCare
 from supervisor_healer.core.model import (
     Answer,
     ConfigSpec,
@@ -298,6 +298,56 @@ def test_a_config_that_must_move_is_not_fresh_by_a_repair():
     world.fixer.edit(PATH)
     world.run(10)
     assert world.engine.tracks[PATH].as_input(world.now).counts is Freshness.FRESH
+
+
+@pytest.mark.parametrize(("gone_for", "made"), [(SETTLED - 0.1, False), (SETTLED, True), (SETTLED + 0.1, True)])
+def test_a_missing_one_must_have_been_gone_for_a_while(gone_for: float, made: bool):
+    """An editor may have renamed it away, and write it anew in a moment."""
+    world = reader(config(PATH, create=True))
+    assert world.engine is not None
+    world.fixer.checking = 0.0
+    world.run(122 - gone_for - world.elapsed)
+    world.fixer.edit(PATH, MISSING)
+    for _ in range(2):  # the second finds what the first has asked for
+        world.engine.see({PATH: world.look(PATH)}, world.now)
+        world.run(0.0)
+    world.run(gone_for + 0.2)
+    assert world.report.cause == "cycle"
+    assert (world.mends() == ["repair c.json"]) is made
+    world.run(MINUTE)
+    assert world.mends() == ["repair c.json"]
+
+
+def test_a_person_who_asks_for_a_missing_one_does_not_wait():
+    world = reader(config(PATH, create=True), cycle=HOUR)
+    world.fixer.edit(PATH, MISSING)
+    request = world.heal("all")
+    world.run(1)
+    assert world.answers[request].exit_status == 0
+    assert world.mends() == ["repair c.json"]
+
+
+def test_one_whose_check_was_given_up_keeps_the_gate_shut_and_is_not_called_bad():
+    world = reader()
+    world.fixer.edit(PATH, UNCHECKED)
+    world.run(10)
+    world.die("a")
+    world.run(20 * MINUTE)
+    assert world.deeds("a") == []
+    assert "c.json could not be checked: it took longer than 20s" in world.reason("a")
+    (entry,) = world.told_of(PATH, "failed")
+    assert entry.message == "c.json could not be checked: it took longer than 20s"
+    assert entry.action == "ls -l /srv/pipe/c.json"
+    request = world.heal("all")
+    world.run(1)
+    assert world.answers[request].exit_status == 75
+    assert "c.json: could not be checked: it took longer than 20s" in world.answers[request].reason
+    request = world.heal("all", dry_run=True)
+    world.run(1)
+    assert world.answers[request].exit_status == 0
+    assert "c.json: could not be checked: it took longer than 20s" in world.answers[request].reason
+    world.fixer.edit(PATH)
+    world.until(lambda: world.deeds("a") == ["restart", "healed"], MINUTE)
 
 
 # --- an operator's restore -------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ _MAX_BUILD = 30  # levels of missing mappings; more is a schema that requires it
 # What may be said of a single value; a mapping or list that lacks or exceeds something holds what would be lost.
 _VALUE_KEYWORDS = frozenset(
     (
-        *("type", "enum", "const", "pattern", "minLength", "maxLength"),
+        *("type", "enum", "const", "pattern", "format", "minLength", "maxLength"),
         *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     )
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, UndefinedTypeCheck, UnknownType
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -18,6 +18,9 @@ from supervisor_healer.fixers.documents import Path, field_of
 from supervisor_healer.fixers.phrases import expectation, shown
 
 MAX_FOUND = 1000  # violations; a document with more is not worth listing, nor repairing
+
+# what jsonschema checks by itself; what it needs other libraries for would depend on what else is installed
+FORMATS = ("date", "email", "ipv4", "ipv6", "regex", "uuid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Schema:
         # an empty registry: jsonschema's own would fetch what it does not know
         registry: Registry[Any] = Registry()
         self._resolver = registry.with_resource(resource.id() or "", resource).resolver_with_root(resource)
-        self._validator = Draft202012Validator(self.raw, registry=registry)
+        self._validator = Draft202012Validator(self.raw, registry=registry, format_checker=FormatChecker(FORMATS))
 
     def validate(self, value: Any) -> Validation:
         """What the schema has against `value`."""
@@ -169,6 +172,7 @@ _SENTENCES = {
     "minProperties": "{value} has fewer than {limit} fields",
     "maxProperties": "{value} has more than {limit} fields",
     "uniqueItems": "{value} has the same item twice",
+    "format": "{value} is not of the format {limit}",
     "not": "{value} is what the schema excludes",
 }
 
@@ -192,10 +196,29 @@ def _unknown_fields(error: Any) -> Iterator[str]:
 
 
 def _alternatives(error: Any) -> str:
+    """What speaks against a value that should fit one of several schemas; of a mapping or list, against the closest."""
     if not error.context:
         return f"{shown(error.instance)} fits more than one of the alternatives"
-    told = []
-    for inner in islice(error.context, 3):
-        field = field_of(inner.relative_path)
-        told.append(f"{field}: {_words(inner)}" if field else _words(inner))
-    return f"{shown(error.instance)} fits none of the alternatives: {'; '.join(dict.fromkeys(told))}"
+    if not isinstance(error.instance, dict | list):
+        told = "; ".join(dict.fromkeys(_placed_words(inner) for inner in islice(error.context, 3)))
+        return f"{shown(error.instance)} fits none of the alternatives: {told}"
+    alternatives: dict[Any, list[Any]] = {}
+    for inner in error.context:
+        alternatives.setdefault(inner.relative_schema_path[0], []).append(inner)
+    closest = min(alternatives.values(), key=_distance)
+    told = "; ".join(dict.fromkeys(_placed_words(inner) for inner in closest[:3]))
+    return f"fits none of the alternatives; of the closest: {told}"
+
+
+def _distance(errors: list[Any]) -> tuple[int, int, int]:
+    """How far a value is from one alternative: of another type, called otherwise, or just not in order."""
+    kinds = sum(error.validator == "type" and not error.relative_path for error in errors)
+    names = sum(error.validator in ("const", "enum") for error in errors)
+    return kinds, names, len(errors)
+
+
+def _placed_words(error: Any) -> str:
+    """What is wrong below a value, with the field from there on."""
+    missing = (_missing_field(error),) if error.validator == "required" else ()
+    field = field_of((*error.relative_path, *missing))
+    return f"{field}: {_words(error)}" if field else _words(error)

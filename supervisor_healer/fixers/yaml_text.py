@@ -25,13 +25,14 @@ from supervisor_healer.fixers.documents import (
     rank_of_addition,
     spliced,
 )
-from supervisor_healer.fixers.texts import UnreadableError, line_end, newline_of, placed, separator_like
+from supervisor_healer.fixers.texts import UnreadableError, indentation, line_end, newline_of, placed, separator_like
 from supervisor_healer.fixers.yaml_events import NodeError, parser, unreadable_yaml
 from supervisor_healer.fixers.yaml_nodes import composed
 from supervisor_healer.fixers.yaml_reading import readings
 from supervisor_healer.fixers.yaml_style import block, flow, key_of, quoted
 
 _SMALL = 250_000  # characters; what libyaml refuses in a larger text stays refused
+_COMMENT = re.compile(r"[ \t]*(,?)[ \t]+#[^\r\n]*(?=\r?\n)")  # of the last member of a mapping in braces
 
 
 class YamlFormat:
@@ -98,7 +99,8 @@ class _Places:
     def splices(self, edits: Sequence[Edit]) -> list[Splice]:
         """What makes `edits`, and changes nothing else."""
         splices = [self._replacement(edit) for edit in edits if edit.replaces]
-        splices += [self._addition(path, group) for path, group in by_container(edits).items()]
+        for path, group in by_container(edits).items():
+            splices += self._addition(path, group)
         return splices
 
     def _replacement(self, edit: Edit) -> Splice:
@@ -110,17 +112,20 @@ class _Places:
             return Splice(end, end, " " + flow(edit.value))
         return Splice(node.start_mark.index, node.end_mark.index, flow(edit.value))
 
-    def _addition(self, container: Path, edits: list[Edit]) -> Splice:
+    def _addition(self, container: Path, edits: list[Edit]) -> list[Splice]:
         _, node = self._find(container)
+        if self._is_alias(node):
+            raise CannotEditError(f"{field_of(container)} stands elsewhere (an alias)")
         if not isinstance(node, MappingNode):
             raise CannotEditError(f"{field_of(container)} is not a mapping")
         rank = rank_of_addition(container)
         if not node.value:
             members = ", ".join(f"{key_of(edit.path[-1])}: {flow(edit.value)}" for edit in edits)
-            return Splice(node.start_mark.index + 1, node.start_mark.index + 1, members, rank)
+            start = self.text.index("{", node.start_mark.index) + 1  # an anchor or a tag may come first
+            return [Splice(start, start, members, rank)]
         if node.flow_style:
             return self._flow_addition(node, edits, rank)
-        return self._block_addition(node, edits, rank)
+        return [self._block_addition(node, edits, rank)]
 
     def _block_addition(self, node: MappingNode, edits: list[Edit], rank: int) -> Splice:
         """New lines below the last one of a block mapping, where its keys begin."""
@@ -138,32 +143,43 @@ class _Places:
             end = comment.end()
         return end
 
-    def _flow_addition(self, node: MappingNode, edits: list[Edit], rank: int) -> Splice:
-        """New members behind the last one of a mapping in braces, apart as the others are."""
+    def _flow_addition(self, node: MappingNode, edits: list[Edit], rank: int) -> list[Splice]:
+        """New members behind the last one of a mapping in braces, and its comment, apart as the others are."""
         (key, value), end = node.value[-1], self._end_of_member(*node.value[-1])
         if len(node.value) > 1:
             between = self.text[self._end_of_member(*node.value[-2]) : key.start_mark.index]
         else:
-            lead = self.text[node.start_mark.index + 1 : key.start_mark.index]
+            lead = self.text[self.text.index("{", node.start_mark.index) + 1 : key.start_mark.index]
             between = "," + (lead if "\n" in lead else " ")
         if between.strip() != ",":  # with a comment in it
             between = ", "
         in_quotes = key.style == '"'
         tight = in_quotes and self.text[key.end_mark.index : value.start_mark.index] == ":"
         separator = separator_like(between)[0]
-        text = "".join(
-            f"{separator}{quoted(str(edit.path[-1])) if in_quotes else key_of(edit.path[-1])}"
-            f"{':' if tight else ': '}{flow(edit.value)}"
-            for edit in edits
-        )
-        return Splice(end, end, text, rank)
+        write, colon = quoted if in_quotes else key_of, ":" if tight else ": "
+        members = [f"{write(str(edit.path[-1]))}{colon}{flow(edit.value)}" for edit in edits]
+        comment = _COMMENT.match(self.text, end)
+        if comment is None:
+            return [Splice(end, end, "".join(separator + member for member in members), rank)]
+        line = separator if separator[:1] in "\r\n" else newline_of(self.text) + self._indent_within(node, key)
+        comma = "" if line == separator else ","
+        text = f"{comma}{line}".join(members)
+        splices = [Splice(comment.end(), comment.end(), line + text + (comma if comment[1] else ""), rank)]
+        return splices if comment[1] or not comma else [Splice(end, end, comma, rank), *splices]
+
+    def _indent_within(self, node: Node, key: Node) -> str:
+        """The indentation of a new line in a mapping in braces: that of its last key, or one step more than its own."""
+        indent = indentation(self.text, key.start_mark.index)
+        return indent + self._unit() if node.start_mark.line == key.start_mark.line else indent
 
     def _find(self, path: Path) -> tuple[Node, Node]:
         """The key and the value at `path`; only what is written there, not what a merge brings in."""
         key = node = self.root
         for step in path:
             found: tuple[Node, Node] | None = None
-            if isinstance(node, MappingNode):
+            if self._is_alias(node):
+                pass
+            elif isinstance(node, MappingNode):
                 found = next((pair for pair in node.value if pair[0].value == step), None)
             elif isinstance(node, SequenceNode) and isinstance(step, int):
                 found = (node, node.value[step])
@@ -173,6 +189,9 @@ class _Places:
         if key is None or node is None:
             raise CannotEditError("the document is empty")
         return key, node
+
+    def _is_alias(self, node: Node | None) -> bool:
+        return node is not None and self.text.startswith("*", node.start_mark.index)
 
     def _end(self, node: Node) -> int:
         """Where what `node` says ends; the mark of a block collection lies at whatever comes next."""

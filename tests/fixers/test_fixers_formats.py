@@ -65,8 +65,17 @@ YAML = {
         "ratio: 1\nlimits:\n  high: |\n    long\n    text\n\n  low: 0.5\n"
     ),
     "ratio: 1\nlimits: {\n    low: 1,\n    x: 2, # two\n  }\n": (
-        'ratio: 1\nlimits: {\n    low: 1,\n    x: 2,\n    high: "off", # two\n  }\n'
+        'ratio: 1\nlimits: {\n    low: 1,\n    x: 2, # two\n    high: "off",\n  }\n'
     ),
+    "ratio: 1\r\nlimits: {\r\n  x: 2,\r\n  z: 3 # three\r\n  # end\r\n}\r\n": (
+        'ratio: 1\r\nlimits: {\r\n  x: 2,\r\n  z: 3, # three\r\n  low: 0.5,\r\n  high: "off"\r\n  # end\r\n}\r\n'
+    ),
+    "ratio: 1\nlimits: { x: 2\n  , z: 3 # three\n}\n": (
+        'ratio: 1\nlimits: { x: 2\n  , z: 3 # three\n  , low: 0.5\n  , high: "off"\n}\n'
+    ),
+    "ratio: 1\nlimits: { low: 1, # one\n}\n": 'ratio: 1\nlimits: { low: 1, # one\n  high: "off",\n}\n',
+    "ratio: 1\nlimits: { low: 1 # one\n}\n": 'ratio: 1\nlimits: { low: 1, # one\n  high: "off"\n}\n',
+    "ratio: 1\nlimits: &x {}\n": 'ratio: 1\nlimits: &x {low: 0.5, high: "off"}\n',
     'limits: {"low":1,"high":1}\n': 'limits: {"low":1,"high":1}\nratio: 0.5\n',
     "ratio: 1\nlimits:\n  low: 1\n  high: x\nrows:\n  - low: 1\n    # more\n  - {}\n": (
         'ratio: 1\nlimits:\n  low: 1\n  high: x\nrows:\n  - low: 1\n    high: "off"\n    # more\n'
@@ -319,6 +328,29 @@ def test_text_beyond_ascii_is_escaped_only_in_ascii_json() -> None:
 def test_yaml_is_edited_alike_without_the_c_library(before: str, after: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("yaml.__with_libyaml__", False)
     assert repaired("yaml", before) == after
+
+
+@pytest.mark.parametrize(("before", "after"), TOML.items())
+def test_toml_is_edited_alike_without_the_standard_library(
+    before: str, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisor_healer.fixers.toml_reading.tomllib", None)
+    assert repaired("toml", before) == after
+
+
+@pytest.mark.parametrize("has_library", [True, False])
+def test_toml_is_read_alike_by_both_parsers(has_library: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_library:
+        monkeypatch.setattr("supervisor_healer.fixers.toml_reading.tomllib", None)
+    text = (
+        "a = 2020-01-01T10:00:00Z # 2020-01-01T11:00:00+01:00\nb = [2020-01-01 10:00:00.5, 10:00:00, 1979-05-27]\n"
+        "c = [inf, -inf, nan, 1e3, 1_000, 0x1F, -0.0, 1e999]\nd = '10:00:01'\ne = [{f = true}]\n[g.h]\ni = {}\n[[j]]\n"
+    )
+    assert of("toml").read(text).value == {
+        "a": "2020-01-01T10:00:00Z", "b": ["2020-01-01 10:00:00.5", "10:00:00", "1979-05-27"],
+        "c": ["inf", "-inf", "nan", 1000.0, 1000, 31, -0.0, "1e999"], "d": "10:00:01", "e": [{"f": True}],
+        "g": {"h": {"i": {}}}, "j": [{}],
+    }  # fmt: skip
 
 
 def test_yaml_that_only_newer_parsers_accept_is_read_by_one() -> None:

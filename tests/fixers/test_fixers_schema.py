@@ -58,6 +58,23 @@ def needs(**properties: Any) -> dict[str, Any]:
             2,
             "a: 2 fits none of the alternatives: 2 is of the wrong type (expected text); 2 is less than the minimum of 3",
         ),
+        (
+            {"anyOf": [needs(b={"type": "string"}), needs(c={}, d={})]},
+            {"d": 1},
+            "a: fits none of the alternatives; of the closest: b: is missing (expected text)",
+        ),
+        (
+            {"oneOf": [needs(k={"const": 1}, x={}), needs(k={"const": 2}, y={"type": "array"})]},
+            {"k": 2, "x": {}, "y": {"z": 0}},
+            'a: fits none of the alternatives; of the closest: y: {"z": 0} is of the wrong type (expected a list)',
+        ),
+        (
+            {"anyOf": [{"type": "string"}, {"items": needs(x={"type": "null"})}]},
+            [{}],
+            "a: fits none of the alternatives; of the closest: [0].x: is missing (expected null)",
+        ),
+        ({"format": "ipv4"}, "1.2.3", 'a: "1.2.3" is not of the format "ipv4"'),
+        ({"format": "date"}, "2024-02-30", 'a: "2024-02-30" is not of the format "date"'),
         ({"oneOf": [{"minimum": 1}, {"minimum": 2}]}, 3, "a: 3 fits more than one of the alternatives"),
         ({"dependentRequired": {"x": ["y"]}}, {"x": 1}, "a: 'y' is a dependency of 'x'"),
         ({"type": "string"}, {"k": ["long"] * 1000}, "a: a mapping is of the wrong type (expected text)"),
@@ -72,6 +89,29 @@ def test_each_keyword_has_its_words(schema: Any, value: Any, problem: str) -> No
 
 def test_the_document_itself_has_words_too() -> None:
     assert found({"type": "object"}, [1]).problems == ("the document [1] is of the wrong type (expected a mapping)",)
+
+
+def test_a_document_that_fits_no_alternative_is_told_which_field_would_help() -> None:
+    schema = {"type": "object", "anyOf": [needs(mode={"enum": ["live", "paper"]}), {"required": ["a", "b"]}]}
+    (problem,) = found(schema, {}).problems
+    assert problem == (
+        'the document fits none of the alternatives; of the closest: mode: is missing (expected one of "live", "paper")'
+    )
+
+
+def test_formats_that_need_no_library_are_checked_and_repaired() -> None:
+    schema = {"properties": {"a": {"format": "ipv4", "default": "1.2.3.4"}, "b": {"format": "hostname"}}}
+    assert after(schema, {"a": "x", "b": "-"}) == {"a": "1.2.3.4", "b": "-"}
+    for name, good in (
+        ("date", "2024-02-29"),
+        ("email", "a@b"),
+        ("ipv6", "::1"),
+        ("regex", "^a"),
+        ("uuid", "0" * 8 + "-0000" * 3 + "-" + "0" * 12),
+    ):
+        assert found({"properties": {"a": {"format": name}}}, {"a": good}).state == "valid"
+        assert found({"properties": {"a": {"format": name}}}, {"a": "("}).state == "invalid"
+        assert found({"properties": {"a": {"format": name}}}, {"a": 1}).state == "valid"
 
 
 def test_what_no_value_may_be() -> None:

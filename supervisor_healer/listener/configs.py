@@ -201,7 +201,7 @@ class ConfigBook:
             return None
         if not ours:  # another architecture was in force, which may have had another schema
             entry.known = None
-            return None if checks else _mended(answer, None)
+            return None if checks else _mended(answer, _found(answer))  # that holds until the next look
         if checks:
             return _found(answer) if entry.take(answer, now) else None
         entry.known = None if answer["outcome"] == "lost" else Known(None, answer, now.mono)

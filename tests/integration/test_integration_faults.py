@@ -40,7 +40,7 @@ def test_a_disk_that_is_full_and_then_read_only(tmp_path: Path) -> None:
         with Site(chain("wa"), architecture=entries(str(config))) as site:
             site.until_said("failed", str(config), "No space left on device")
             (entry,) = site.report()["failed"]
-            assert entry["action"] == f"edit {config}"
+            assert str(tmp_path) in entry["action"]
             assert config.read_text() == BROKEN
             assert sorted(os.listdir(tmp_path)) == ["c.json", "filler"], "nothing half done is left"
             (tmp_path / "filler").unlink()

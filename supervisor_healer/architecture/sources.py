@@ -61,7 +61,8 @@ class Sources:
 
     def in_file_order(self) -> tuple[Problem, ...]:
         """Every problem once, by file (as they are read) and line."""
-        return tuple(sorted(dict.fromkeys(self.problems), key=lambda problem: (self.order.get(problem.path, -1), problem.line)))
+        once = dict.fromkeys(self.problems)
+        return tuple(sorted(once, key=lambda problem: (self.order.get(problem.path, -1), problem.line)))
 
     def is_bad(self, name: str) -> bool:
         """Whether the schema refused the field `name` itself, or something in it."""

@@ -13,10 +13,12 @@ import time
 from dataclasses import dataclass
 from typing import IO
 
+from supervisor_healer.listener.process_group import is_left
 from supervisor_healer.words import duration
 
 CANNOT = "cannot be started"  # the name of the shell that starts a child, and so the beginning of what it says
 MEGABYTE = 1024 * 1024
+END_TO_TERM = 0.5  # seconds that a daemon has to begin a session of its own, once what has started it has ended
 TERM_TO_KILL = 2.0  # seconds
 KILL_TO_LOST = 0.5  # seconds after SIGKILL, after which nobody waits for the child any more
 _REAP_AGAIN = 1.0
@@ -70,6 +72,7 @@ class Child:
         self._limit = limit
         self._why = ""
         self._deadline = math.inf if per_line else time.monotonic() + timeout
+        self._dismiss_at = math.inf
         self._kill_at = math.inf
         self._lost_at = math.inf
         self._reap_at = math.inf
@@ -95,9 +98,9 @@ class Child:
         return min(self._deadline, self._kill_at, self._lost_at, self._reap_at, poll)
 
     @property
-    def is_killed(self) -> bool:
-        """Whether we have ended it, and will see to all that it has started."""
-        return bool(self._why)
+    def has_company(self) -> bool:
+        """Whether we will see to what it has started, after its end: some of that may be left."""
+        return bool(self._why) or self._dismiss_at < math.inf
 
     # --- talking -----------------------------------------------------------------------------------------------
 
@@ -226,13 +229,15 @@ class Child:
         return now >= self._lost_at
 
     def end(self, now: float) -> Ended:
-        """The last that is heard of it. The group of one that was killed gets what is left of its time."""
+        """The last that is heard of it. `reap` sees to what is left of its group: nobody else would ever end it."""
         self._deadline = self._lost_at = math.inf
         self._reap_at = now
+        status = None
         if not self._why:
-            self.process.poll()
+            status = self._status()
+            if self.process.returncode is None and is_left(self.process.pid):
+                self._dismiss_at = now + END_TO_TERM
         self._forget_pidfd()
-        status = None if self._why else self.process.returncode
         stderr = self._err.decode(errors="replace").strip()
         unlaunched = _NOT_LAUNCHED.match(stderr) if status in {126, 127} else None
         if unlaunched:
@@ -240,13 +245,29 @@ class Child:
         stdout = b"" if self._why and not self._per_line else bytes(self._out)
         return Ended(self.key, status, stdout[: self._limit], stderr, self._why)
 
+    def _status(self) -> int | None:
+        """How it has ended. It is not reaped by that where that can be, see `has_exited`."""
+        if hasattr(os, "waitid"):
+            with contextlib.suppress(ChildProcessError):
+                found = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found is not None:
+                    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        self.process.poll()
+        return self.process.returncode
+
     def reap(self, now: float) -> bool:
         """Whether nothing is left of it; called again and again after its end."""
+        if now >= self._dismiss_at:
+            self._dismiss_at = math.inf
+            if is_left(self.process.pid):
+                self._kill_at = now + TERM_TO_KILL
+                self.signal(signal.SIGTERM)
+                self.signal(signal.SIGCONT)
         if now >= self._kill_at:
             self.signal(signal.SIGKILL)
             self._kill_at = math.inf
-        if self._kill_at < math.inf:
-            self._reap_at = self._kill_at
+        self._reap_at = min(self._dismiss_at, self._kill_at)
+        if self._reap_at < math.inf:
             return False
         self._reap_at = now + _REAP_AGAIN
         if self.process.poll() is None:

@@ -1,6 +1,7 @@
 """Child processes that are followed without ever waiting for them, and that can be given up.
 
-Each runs in a session of its own and is killed with all that it has started there. A shell starts it: a change to a
+Each runs in a session of its own and is killed with all that it has started there; what it leaves behind there when it
+ends by itself is ended, too, but for a daemon that has begun a session of its own. A shell starts it: a change to a
 folder, or a program, on a dead network mount then hangs there. In `subprocess` it would hang the listener with it.
 When the listener is killed, they are, too (`guard`).
 """
@@ -129,9 +130,9 @@ class Errands:
             child.judge(now_mono)
             if exited or child.is_lost(now_mono):
                 del self._running[key]
-                if not child.is_killed:
-                    self._guard.forget(child.process.pid)
                 news.append(child.end(now_mono))
+                if not child.has_company:
+                    self._guard.forget(child.process.pid)
                 self._left.append(child)
         for child in list(self._left):
             if child.reap(now_mono):

@@ -15,10 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor_healer.core.model import ComponentEntry, ComponentResult, ComponentSpec
-from supervisor_healer.fixers.jobs import Answer, Job
 from supervisor_healer.listener.components import command_of, parse
 from supervisor_healer.listener.errands import Ended, Errands
-from supervisor_healer.listener.mender import Mender
+from supervisor_healer.listener.mender import COMMAND
 
 REPORT = {"version": 1, "failed": [{"subject": "gate ü"}]}
 
@@ -252,20 +251,19 @@ def test_nor_by_the_repairing_child(site: Path, data: Path, monkeypatch: pytest.
     monkeypatch.setenv("PYTHONPATH", ".::")
     (data / "x.json").write_text("{}")
     schema = {"required": ["a"], "properties": {"a": {"default": 1}}}
-    errands = Errands()
-    mender = Mender(errands)
-    job: Any = dict.fromkeys(Job.__annotations__, "") | {
+    job = {
         "verb": "repair", "root": str(data), "path": "x.json", "format": "json", "schema": schema, "create": False,
-        "repair_values": False, "keep": 1, "mode": None, "mtime_ns": 0,
+        "repair_values": False, "keep": 1, "mode": None, "owner": "", "digest": "", "text": "", "copy_of": "",
+        "mtime_ns": 0,
     }  # fmt: skip
-    mender.submit(job)
-    answers: list[tuple[Job, Answer]] = []
-    deadline = time.monotonic() + 60
-    while not answers and time.monotonic() < deadline:
-        answers = mender.collect(errands.collect(time.monotonic()))
+    errands = Errands()
+    errands.start("k", COMMAND, timeout=60, stdin=json.dumps(job).encode() + b"\n")
+    ends: list[Any] = []
+    while not ends:
+        ends += errands.collect(time.monotonic())
         time.sleep(0.01)
-    errands.abandon_all(5.0)
-    assert [answer["outcome"] for _, answer in answers] == ["done"]
+    errands.abandon_all(0.0)
+    assert json.loads(ends[0].stdout)["outcome"] == "done", ends
     assert not (data / "planted").exists()
 
 

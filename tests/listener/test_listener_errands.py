@@ -281,17 +281,44 @@ def test_one_that_cannot_even_be_killed(errands: Errands, monkeypatch: pytest.Mo
 
 
 def test_what_it_leaves_behind_holds_nothing_up(errands: Errands, tmp_path: Path) -> None:
-    """A process in the background has its pipes; the end of the child itself counts. It may be a daemon: it lives."""
-    errands.start(
-        "k",
-        shell("(echo >here; while [ -e here ]; do sleep 0.05; done; touch gone) & echo started"),
-        timeout=LONG,
-        cwd=str(tmp_path),
-    )
+    """A process in the background has its pipes; the end of the child itself counts. A daemon lives: it has a moment
+    to begin a session of its own, as most do it after their parent's end."""
+    code = "sleep 0.1; exec setsid sh -c 'echo >here; while [ -e here ]; do sleep 0.05; done; touch gone'"
+    errands.start("k", shell(f'sh -c "{code}" & echo started'), timeout=LONG, cwd=str(tmp_path))
     assert one_end(errands) == Ended("k", 0, b"started\n", "", "")
+    follow(errands, lambda _: errands.next_deadline() == math.inf)
     until((tmp_path / "here").exists)
     (tmp_path / "here").unlink()
     until((tmp_path / "gone").exists)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_what_is_left_of_its_group_goes_with_it(errands: Errands, tmp_path: Path, status: int) -> None:
+    """One that leaves something in the background each time would fill the host."""
+    polite = (
+        "trap 'echo put in order >order; exit' TERM; echo $$ >.polite; mv .polite polite; while :; do sleep 0.05; done"
+    )
+    stubborn = "trap '' TERM; echo $$ >.stubborn; mv .stubborn stubborn; while :; do sleep 0.05; done"
+    (tmp_path / "1.sh").write_text(polite)
+    (tmp_path / "2.sh").write_text(stubborn)
+    code = (
+        f"sh 1.sh & sh 2.sh >&- 2>&- & until [ -e polite -a -e stubborn ]; do sleep 0.05; done; echo x; exit {status}"
+    )
+    errands.start("k", shell(code), timeout=LONG, cwd=str(tmp_path))
+    assert one_end(errands) == Ended("k", status, b"x\n", "", "")
+    numbers = [int((tmp_path / name).read_text()) for name in ("polite", "stubborn")]
+    errands.start("k", shell("echo again"), timeout=LONG)  # it holds nobody up
+    assert one_end(errands).stdout == b"again\n"
+    assert alive(numbers[1])
+    follow(errands, lambda _: errands.next_deadline() == math.inf)
+    until(lambda: not any(map(alive, numbers)))
+    assert (tmp_path / "order").read_text() == "put in order\n"
+
+
+def test_one_that_leaves_nobody_behind_is_reaped_at_once(errands: Errands, tmp_path: Path) -> None:
+    errands.start("k", shell("kill -9 $$"), timeout=LONG)
+    assert one_end(errands).status == -signal.SIGKILL
+    assert errands.next_deadline() == math.inf
 
 
 @pytest.mark.parametrize(
@@ -320,9 +347,7 @@ def test_its_own_exit_status_127(errands: Errands) -> None:
 def test_without_pidfd(errands: Errands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
     errands.start("k", shell("sleep 600 & exec >&- 2>&-; exit 4"), timeout=LONG)
-    group = errands._running["k"].process.pid
     assert one_end(errands).status == 4
-    os.killpg(group, signal.SIGKILL)
 
 
 # --- the listener's own end ----------------------------------------------------------------------------------
@@ -400,7 +425,8 @@ def test_a_folder_or_program_on_a_mount_that_nobody_answers_for(tmp_path: Path) 
 def test_the_listener_is_killed_and_its_children_with_all_that_they_have_started(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom supervisor_healer.listener.errands import Errands\n"
-        "e = Errands()\ne.start('past', ['/bin/sh', '-c', 'sleep 600 & echo $! >past'], timeout=60, cwd=sys.argv[1])\n"
+        "e = Errands()\n"
+        "e.start('past', ['/bin/sh', '-c', 'setsid sleep 600 & echo $! >past'], timeout=60, cwd=sys.argv[1])\n"
         "while e.running('past'): e.collect(time.monotonic())\n"
         "for name in 'ab': e.start(name, ['/bin/sh', '-c', 'sleep 600 & echo $$ $! >.$0; mv .$0 $0; wait', name],"
         " timeout=60, cwd=sys.argv[1])\n"
@@ -415,7 +441,7 @@ def test_the_listener_is_killed_and_its_children_with_all_that_they_have_started
         for pid in (tmp_path / name).read_text().split():
             until(lambda pid=pid: not alive(int(pid)))  # type: ignore[misc]
     past = int((tmp_path / "past").read_text())
-    assert alive(past), "what a child has left behind that ended by itself is nobody's business"
+    assert alive(past), "a daemon that a child has left behind is nobody's business"
     os.kill(past, signal.SIGKILL)
 
 

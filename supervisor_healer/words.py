@@ -50,6 +50,11 @@ def clean_but_tokens(text: str) -> str:
     return _CONTROL_BUT_TOKENS.sub("?", text)
 
 
+def timeless(text: str) -> str:
+    """`text` without its moments: equal for two that say the same at different times."""
+    return _TOKEN.sub("", text)
+
+
 def file_line(
     kind: str, path: str, freshness: str, aged: float | None, max_age: float, grace: float, source: str, note: str
 ) -> str:

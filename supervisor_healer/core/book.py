@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from supervisor_healer.core.bulletin import Bulletin
 from supervisor_healer.core.conditions import Conditions
@@ -38,7 +38,7 @@ class ReportBook:
         """The component healers are asked again."""
         self._told.are_asked()
 
-    def answered(self, result: ComponentResult, said: Iterable[str]) -> list[str]:
+    def answered(self, result: ComponentResult, said: Sequence[str]) -> list[str]:
         """What a component healer has told; those lines of `said` that it had not told the last time."""
         return self._told.answered(result, said)
 

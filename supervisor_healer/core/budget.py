@@ -88,11 +88,15 @@ class Incident:
 
 @dataclass(slots=True)
 class Budget:
-    """What one worker has used up. `restarts` is the sliding window; it outlives incidents."""
+    """What one worker has used up. `restarts` is the sliding window; it outlives incidents.
+
+    `wished` are those of them that component healers have wanted.
+    """
 
     restarts: list[float] = field(default_factory=list)
     incident: Incident | None = None
     quarantine: Quarantine | None = None
+    wished: list[float] = field(default_factory=list)
 
     def convicted(self, now: float) -> bool:
         """An incident begins, unless one goes on; whether it does."""
@@ -101,13 +105,14 @@ class Budget:
         self.incident = Incident(now)
         return True
 
-    def attempt_begins(self, now: float, intensity: Intensity) -> int:
+    def attempt_begins(self, now: float, intensity: Intensity, *, by_component: bool = False) -> int:
         """Count an attempt, before it acts; its number in the incident."""
         self.convicted(now)
         assert self.incident is not None
         self.incident.attempts += 1
         self.incident.healthy_since = None
         self.restarts = add_restart(self.restarts, now, intensity)
+        self.wished = [*recent(self.wished, now, intensity), *([now] if by_component else [])]
         return self.incident.attempts
 
     def attempt_ended(self, now: float, *, failed: bool, draw: float) -> None:
@@ -118,11 +123,17 @@ class Budget:
         if self.quarantine is not None:
             self.quarantine.probe_ended(now, failed=failed)
 
+    def attempt_counts(self, counted: float, now: float) -> None:
+        """The attempt that was counted at one moment counts at another."""
+        if counted in self.wished:
+            self.wished = moved(self.wished, counted, now)
+        self.restarts = moved(self.restarts, counted, now)
+
     def attempt_withdrawn(self, counted: float) -> None:
         """The attempt ended before it did anything: give it back."""
         if self.incident is not None:
             self.incident.attempts = max(0, self.incident.attempts - 1)
-        self.restarts = moved(self.restarts, counted, None)
+        self.restarts, self.wished = moved(self.restarts, counted, None), moved(self.wished, counted, None)
 
     def used_up(self, now: float, attempts: int, intensity: Intensity) -> str:
         """Why there is nothing left ('' while there is)."""
@@ -144,7 +155,7 @@ class Budget:
 
     def release(self) -> None:
         """An operator's heal opens a new budget."""
-        self.restarts, self.incident, self.quarantine = [], None, None
+        self.restarts, self.wished, self.incident, self.quarantine = [], [], None, None
 
     def close(self) -> None:
         """The incident is over; the window stays, for no incident may reset it."""

@@ -64,7 +64,8 @@ class Conditions:
             said = f"{standing}; find the cause first, its log: `{actions.log(one.address)}`"
             yield Entry(one.worker, "worker", said, one.critical, actions.heal(one.worker))
         elif ground:
-            said = f"{self._ward.tracks[ground].ground} under {ground}; {standing}"
+            beneath = f"{self._ward.tracks[ground].ground} under {ground}"
+            said = standing if beneath in one.reason else f"{beneath}; {standing}"
             yield Entry(one.worker, "worker", said, one.critical, actions.room(ground))
         elif one.state in (Health.STALLED, Health.DOWN) and not self._waits(one) and not one.blocked_by:
             yield Entry(one.worker, "worker", standing, one.critical, actions.explain(one.worker))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from supervisor_healer.core.freshness import NEVER
@@ -103,13 +103,14 @@ class Told:
         self._silent.update(self._results.keys())
         self._results = {name: one for name, one in self._results.items() if self._silent[name] <= MAY_BE_SILENT}
 
-    def answered(self, result: ComponentResult, said: Iterable[str]) -> list[str]:
+    def answered(self, result: ComponentResult, said: Sequence[str]) -> list[str]:
         """What one has told; those lines of `said` that it had not told the last time."""
         self._results[result.name] = result
         self._silent[result.name] = 0
         before = self._said.get(result.name, [])
-        self._said[result.name] = list(said)
-        return [line for line in said if line not in before]
+        new = [line for line in dict.fromkeys(said) if line not in before]
+        self._said[result.name] = [*before, *new] if result.problem else list(said)  # a poor answer ends no repetition
+        return new
 
     def forget(self) -> None:
         """There are none any more."""

@@ -253,9 +253,7 @@ class Engine:
         """What a component healer says joins the report; a restart that it wants passes the same gate and budget."""
         self._make_report = True
         pipeline, healer = self._ward.pipeline, result.name
-        for entry in result.healed:
-            self._record.note(healer, "component", f"{entry.subject}: {entry.message}")
-        lines = [f"{entry.subject}: {entry.message}" for entry in result.failed]
+        lines = [f"{entry.subject}: {entry.message}" for entry in (*result.healed, *result.failed)]
         lines += [
             f"wants a restart of {name}: no such worker" for name, _ in result.restarts if not pipeline.named(name)
         ]
@@ -263,9 +261,11 @@ class Engine:
             lines.append(f"did not answer properly: {result.problem}")
         for line in self._book.answered(result, lines):
             self._record.note(healer, "component", line)
+        wishes = self._triage.wishes
+        wishes.forget_denials(healer, {name for entry, _ in result.restarts for name in pipeline.named(entry)})
         for entry_name, why in result.restarts:
             for worker in pipeline.named(entry_name):
-                self._triage.wish(worker, f"{healer} wants it restarted" + (f": {why}" if why else ""), healer, now)
+                wishes.take(worker, f"{healer} wants it restarted" + (f": {why}" if why else ""), healer, now)
 
     def _monitor(self, request: MonitorRequest, now: Now) -> None:
         names = list(self._ward.patients) if request.worker == "all" else [request.worker]

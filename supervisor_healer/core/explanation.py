@@ -164,7 +164,14 @@ def _reason(grounds: Grounds, ward: Ward) -> str:
         return f"{died}by {', '.join(grounds.causes.roots)}: {', '.join(map(ward.diagnosis.aged, judged.not_fresh))}"
     if grounds.refusal and state in (Health.STALLED, Health.DOWN):
         return f"{judged.reason}; {grounds.refusal}"
-    return judged.reason
+    return "; ".join([judged.reason, *_beneath_outputs(grounds, ward)])
+
+
+def _beneath_outputs(grounds: Grounds, ward: Ward) -> Iterator[str]:
+    """What is wrong with the file systems under its outputs: it may not show in any age yet."""
+    for path in grounds.patient.spec.outputs:
+        if ward.tracks[path].ground:
+            yield f"{ward.tracks[path].ground} under {path}"
 
 
 def _next_step(grounds: Grounds) -> str:
@@ -232,7 +239,7 @@ def file_verdict(ward: Ward, path: str, freshness: Freshness, note: str) -> File
     note = ", ".join(filter(None, (note, made, away, track.problem, track.ground)))
     spec, config = track.spec, path in ward.pipeline.configs
     return FileVerdict(
-        path, freshness, track.aged_from, spec.max_age, spec.grace, producer, note, spec.critical, config
+        path, freshness, track.aged_from, spec.max_age, spec.grace, producer, note, spec.critical, config, track.ground
     )
 
 

@@ -158,6 +158,7 @@ class Memory:
 def _budget(data: Mapping[str, Any], past: Callable[[float], float], now: float, shift: float | None) -> Budget:
     moved = shift or 0.0
     budget = Budget([past(moment) for moment in data["restarts"]])
+    budget.wished = [past(moment) for moment in data.get("wished", [])]
     if (incident := data["incident"]) is not None:
         budget.incident = Incident(**incident)
         budget.incident.opened = past(incident["opened"])

@@ -509,7 +509,8 @@ Decision = Stop | Start | Signal | Create | Repair | Restore | Consult | Remembe
 class FileVerdict:
     """A file as one worker sees it. `aged_from` is the mono moment from which its age counts, None if unknown.
 
-    `critical` as it was declared; `config`: it stands under `configs`.
+    `critical` as it was declared; `config`: it stands under `configs`. `ground`: what is wrong with the file system
+    under it, '' nothing.
     """
 
     path: str
@@ -521,6 +522,7 @@ class FileVerdict:
     note: str = ""
     critical: bool = False
     config: bool = False
+    ground: str = ""
 
 
 @dataclass(frozen=True, slots=True)

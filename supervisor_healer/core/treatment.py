@@ -79,7 +79,8 @@ class Treatment:
         judged = judged or self._ward.judged(name)
         memory, process = patient.memory, patient.process
         assert process is not None
-        reason = memory.wish.reason if wished and memory.wish is not None else judged.reason
+        wish = memory.wish if wished else None
+        reason = judged.reason if wish is None else wish.reason
         memory.wish = None  # whatever it was restarted for, it has read everything anew
         grounds = evidence(self._ward, name, now)
         attempt = memory.attempt = Attempt(
@@ -98,7 +99,8 @@ class Treatment:
             requests=[request] if request else [],
         )
         self._ward.in_treatment.add(name)
-        number = memory.budget.attempt_begins(now.mono, patient.spec.restarts)
+        by_component = wish is not None and bool(wish.source)
+        number = memory.budget.attempt_begins(now.mono, patient.spec.restarts, by_component=by_component)
         self._triage.host.restarts = add_restart(self._triage.host.restarts, now.mono, self._triage.overall)
         self._record.host_changed()
         self._break_holds(patient)
@@ -174,7 +176,7 @@ class Treatment:
         if moment is None:
             budget.attempt_withdrawn(attempt.counted)
         else:
-            budget.restarts = moved(budget.restarts, attempt.counted, moment)
+            budget.attempt_counts(attempt.counted, moment)
         host.restarts = moved(host.restarts, attempt.counted, moment)
         attempt.counted = attempt.counted if moment is None else moment
         self._record.host_changed()

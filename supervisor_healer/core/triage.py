@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from supervisor_healer.core.budget import half_used, room_at
 from supervisor_healer.core.explanation import evidence
-from supervisor_healer.core.freshness import INFINITE
-from supervisor_healer.core.memory import Wish
 from supervisor_healer.core.model import Health, Intensity, Mode, Now, ProcessState
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.record import Record
+from supervisor_healer.core.refusal import Refusal
 from supervisor_healer.core.ward import Ward
+from supervisor_healer.core.wishes import Wishes
 from supervisor_healer.words import ago, duration, until
 
 OVERALL_WITHIN = 600.0
 OVERALL_LEAST = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why no attempt may begin now. `until`: the mono moment at which that may change, None if no clock decides it.
-
-    `passes`: a relative is in the way, which is over soon. `exhausted`: a budget is used up, which ends in quarantine.
-    """
-
-    text: str
-    until: float | None = None
-    passes: bool = False
-    exhausted: bool = False
 
 
 class Begin(Protocol):
@@ -64,7 +50,7 @@ class Triage:
         self.halted = ""
         self.refused: dict[str, Refusal] = {}
         self._held_up: dict[str, set[str]] = defaultdict(set)
-        self._denied: dict[str, str] = {}  # what was last told of a component healer's wish that was not granted
+        self.wishes = Wishes(ward, record)
 
     @property
     def overall(self) -> Intensity:
@@ -98,22 +84,23 @@ class Triage:
         for name in candidates:
             if self._ward.patients[name].memory.budget.convicted(now.mono):
                 self._record.worker_changed(name)
-        wished = [name for name in names if name not in candidates and self._is_wished(name)]
+        wished = [name for name in names if name not in candidates and self.wishes.stands(name)]
         for name in self._in_order([*candidates, *wished]):
             by_wish = name in wished
-            refusal = (self._unconfirmed(name, now) if by_wish else None) or self.refusal(name, now)
+            refusal = (self.wishes.refusal(name, now) if by_wish else None) or self.refusal(name, now)
             if refusal is None:
-                self._denied.pop(name, None)
+                self.wishes.granted(name)
                 begin(name, now, wished=by_wish)
                 continue
             if by_wish:
-                self._hold_wish(name, refusal)
+                if self.wishes.hold(name, refusal):
+                    self.refused[name] = refusal
                 continue
             if refusal.exhausted:
                 self.quarantine(name, refusal.text, now)
                 refusal = self.refusal(name, now) or refusal
             if self._ward.patients[name].memory.wish is not None:
-                self._hold_wish(name, refusal)
+                self.wishes.hold(name, refusal)
             self.refused[name] = refusal
 
     def _is_candidate(self, name: str) -> bool:
@@ -121,70 +108,6 @@ class Triage:
         if patient.memory.attempt is not None or patient.memory.unmonitored or not judged.may_be_healed:
             return False
         return judged.state is Health.STALLED or patient.is_down
-
-    # --- restarts that are wished ------------------------------------------------------------------------------
-
-    def wish(self, name: str, reason: str, source: str, now: Now) -> None:
-        """A component healer wants it restarted."""
-        memory = self._ward.patients[name].memory
-        if memory.wish is not None and not memory.wish.source:
-            self._deny(name, f"{reason}: a restart is wanted already, {memory.wish.reason}")
-            return
-        memory.wish = Wish(reason, now.mono, source)
-        self._record.worker_changed(name)
-        self._ward.call([name])
-
-    def _is_wished(self, name: str) -> bool:
-        """Whether a repair or a component healer wants it restarted, and nothing but the gate can be in the way."""
-        patient = self._ward.patients[name]
-        wish, start = patient.memory.wish, patient.start
-        if wish is None:
-            return False
-        gone = patient.is_gone or patient.is_stopped or patient.process is None
-        if (start is not None and start.mono > wish.since) or (gone and not wish.source):
-            self._drop_wish(name)  # it has noticed by a start of its own, or will with its next
-            return False
-        why = ""
-        if patient.memory.unmonitored:
-            why = "it is unmonitored"
-        elif gone:
-            why = f"it is {self._ward.judged(name).state}"
-        elif patient.memory.attempt is not None and wish.source:
-            why = "a restart is under way already"
-        if why:
-            self._deny(name, f"{wish.reason}: no restart, {why}")
-            self._drop_wish(name)
-            return False
-        return patient.memory.attempt is None
-
-    def _drop_wish(self, name: str) -> None:
-        self._ward.patients[name].memory.wish = None
-        self._record.worker_changed(name)
-
-    def _deny(self, name: str, said: str) -> None:
-        """A wish is not granted: told once, since a component healer may ask for the same in each round."""
-        if self._denied.get(name) != said:
-            self._denied[name] = said
-            self._record.note(name, "refused", said)
-
-    def _unconfirmed(self, name: str, now: Now) -> Refusal | None:
-        judged = self._ward.judged(name)
-        if judged.state in (Health.UNKNOWN, Health.DOWN):  # down: somebody is stopping it
-            return Refusal(f"{judged.state}: {judged.reason}")
-        obstacle = self._ward.diagnosis.unconfirmed(self._ward.patients[name], now)
-        if obstacle is None:
-            return None
-        return Refusal(obstacle[0], None if obstacle[1] == INFINITE else obstacle[1])
-
-    def _hold_wish(self, name: str, refusal: Refusal) -> None:
-        """A repair's wish waits; a component healer's is refused, since that can ask again in its next round."""
-        memory = self._ward.patients[name].memory
-        assert memory.wish is not None
-        if memory.wish.source:
-            self._deny(name, f"{memory.wish.reason}: not restarted, {refusal.text}")
-            self._drop_wish(name)
-        else:
-            self.refused[name] = refusal
 
     def _in_order(self, candidates: list[str]) -> Iterable[str]:
         ordered: dict[str, None] = {}

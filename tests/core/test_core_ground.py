@@ -115,3 +115,18 @@ def test_heal_all_tells_of_the_disk():
     world.run(10)
     assert world.answers[request].exit_status == 75
     assert f"a: {FULL} under a.out" in world.answers[request].reason
+
+
+def test_a_full_disk_is_told_of_a_worker_that_is_healthy_still():
+    world = full()
+    world.ground["a.out"] = FULL
+    world.run(MINUTE + 5)
+    assert world.state("a") is Health.HEALTHY
+    assert world.reason("a") == f"every output is fresh; {FULL} under a.out"
+    assert world.engine is not None
+    assert world.engine.verdicts["a"].outputs[0].ground == FULL
+    (entry,) = world.told_of("a", "failed")
+    assert entry.message.count(FULL) == 1
+    del world.ground["a.out"]
+    world.run(MINUTE + 5)
+    assert world.reason("a") == "every output is fresh"

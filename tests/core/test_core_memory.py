@@ -26,7 +26,8 @@ incidents = st.builds(Incident, moments, st.integers(0, 9), st.integers(0, 9), m
 quarantines = st.builds(Quarantine, moments, moments, st.floats(1, 86400.0))
 memories = st.builds(
     Memory,
-    st.builds(Budget, st.lists(moments, max_size=4), st.none() | incidents, st.none() | quarantines),
+    st.builds(Budget, st.lists(moments, max_size=4), st.none() | incidents, st.none() | quarantines,
+              st.lists(moments, max_size=2)),
     st.one_of(st.none(), attempts),
     st.dictionaries(names, st.tuples(moments, maybe), max_size=2),
     maybe, moments, st.integers(-1, 99), st.booleans(), maybe,

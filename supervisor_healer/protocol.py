@@ -48,6 +48,7 @@ class WireFile(TypedDict):
     note: str  # what a judgement adds: `work pending for ...`, `not required`, why it cannot be read
     critical: bool
     config: bool  # it stands under `configs`
+    ground: str  # what is wrong with the file system under it (full, read-only), '' nothing
 
 
 class WireHeal(TypedDict):

@@ -111,4 +111,5 @@ def wire_file(one: FileVerdict) -> WireFile:
         "note": clean_but_tokens(one.note),
         "critical": one.critical,
         "config": one.config,
+        "ground": clean_but_tokens(one.ground),
     }

@@ -30,6 +30,7 @@ class Node:
     """A worker or consumer with its state, or a file with its freshness.
 
     `age` in seconds (how long in this state; of a file, how old), -1.0 if unknown. `alias` is supervisord's name of it.
+    `ground`: what is wrong with the file system under a file.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Node:
     blocked_by: tuple[str, ...] = ()
     max_age: float = 0.0
     alias: str = ""
+    ground: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -130,7 +132,8 @@ def _file(one: Struct) -> Node:
     age = float(one["age"]) if known else -1.0
     note = str(one.get("note", ""))
     path, freshness, critical = str(one["path"]), str(one["freshness"]), bool(one["critical"])
-    return Node(kind, path, freshness, age, critical, reason=note, max_age=float(one["max_age"]))
+    ground = str(one.get("ground", ""))
+    return Node(kind, path, freshness, age, critical, reason=note, max_age=float(one["max_age"]), ground=ground)
 
 
 def _known(nodes: dict[Key, Node], struct: Struct) -> Key:

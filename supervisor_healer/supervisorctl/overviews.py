@@ -25,12 +25,18 @@ def report(args: argparse.Namespace, server: Any, out: Out) -> int:
     for line in rendering.listener_lines(listener):
         out(line)
     if not latest:
-        out("no report yet: it comes with the first healing cycle" if not gone else "no report is left of it")
+        out(_no_report(listener["state"]))
     elif gone:
         out("OLD: what follows is its last report, and may no longer be true")
     for line in reports.lines(latest, time.time()) if latest else ():
         out(line)
     return NO_HEALER if gone else DONE
+
+
+def _no_report(state: str) -> str:
+    if state == "broken":
+        return "no report: nothing is judged until the architecture is mended"
+    return "no report is left of it" if state == "stopped" else "no report yet: it comes with the first healing cycle"
 
 
 def verify(args: argparse.Namespace, server: Any, out: Out) -> int:

@@ -58,7 +58,10 @@ def _json(parser: argparse.ArgumentParser) -> None:
 def _heal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a worker, its group:name, group:*, or all")
     parser.add_argument(
-        "--restore", default="", metavar="PATH", help="instead: put the newest backup of this config back"
+        "--restore",
+        default="",
+        metavar="PATH",
+        help="instead: put the newest backup of this config back; twice puts it back and forth",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     parser.add_argument("--force", action="store_true", help="do not ask for fresh inputs (an operator's stop holds)")
@@ -79,7 +82,13 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 
 
 def _history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", default="", metavar="NAME", help="a worker; default: everything")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        default="",
+        metavar="NAME",
+        help="a worker, consumer or component healer, or a path; default: all",
+    )
     parser.add_argument("-n", type=_count, default=20, metavar="N", help="the last N entries (default 20; 0: all kept)")
     parser.add_argument("-v", "--verbose", action="store_true", help="with the evidence of each entry")
     _json(parser)
@@ -134,8 +143,10 @@ FORMS = {
     "heal": Form(
         "Judge workers now and heal what may be healed, showing each step.",
         _heal,
-        "Exit status: 0 healed, or nothing to heal; 1 failed; 2 bad usage or unknown name; 7 no healer running; 75"
-        " refused for now (blocked, down with stale inputs, stopped, unknown, host budget, mode observe).",
+        "Exit status: 0 healed, or nothing to heal, or a dry run; 1 failed, or a config or file needs a person; 2 bad"
+        " usage or unknown name; 7 no healer running; 75 refused for now (blocked, down with stale inputs, stopped,"
+        " unknown, host budget, mode observe). A restore keeps what it replaces as the newest backup, so that a second"
+        " one brings that back.",
     ),
     "health": Form(
         "Show a line a worker: state, for how long, and why. `!` marks critical workers.",
@@ -149,8 +160,11 @@ FORMS = {
         "Exit status: as of health, and of verify for a file.",
     ),
     "history": Form("Show what was done, and refused, when and why.", _history),
-    "unmonitor": Form("Go on watching a worker, but do not act on it.", _unmonitor),
-    "monitor": Form("Act on a worker again.", _monitor),
+    "unmonitor": Form(
+        "Go on watching a worker, but do not act on it. `all`: nor on any file or config, and ask no component healer.",
+        _unmonitor,
+    ),
+    "monitor": Form("Act on a worker again; with `all` on everything.", _monitor),
     "report": Form(
         "Show the report of the latest healing cycle: what failed and what to type, what is blocked and by whom, what"
         " was healed. `!` marks what is critical.",

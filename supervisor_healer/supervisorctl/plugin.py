@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import xmlrpc.client
 
 from supervisor.supervisorctl import ControllerPluginBase
 
-from supervisor_healer.supervisorctl import parsing, session
+from supervisor_healer.supervisorctl import parsing, session, typed
 from supervisor_healer.supervisorctl.terminal import say
 
 
@@ -103,13 +104,28 @@ class HealerControllerPlugin(ControllerPluginBase):  # type: ignore[misc] # it h
             return
         try:
             self.ctl.exitstatus = session.execute(
-                command, words, self.ctl.get_server_proxy, str(self.ctl.options.serverurl), self._say, self._say
+                command,
+                words,
+                self.ctl.get_server_proxy,
+                str(self.ctl.options.serverurl),
+                self._say,
+                self._say,
+                self._typed(),
             )
         except xmlrpc.client.ProtocolError:
             if self.ctl.options.interactive:
                 raise  # supervisorctl's shell asks for name and password, and comes again
             self._say("ERROR: the server requires authentication: set username and password in [supervisorctl]")
             self.ctl.exitstatus = session.unreachable(command)
+
+    def _typed(self) -> typed.Typed:
+        """How a command is typed at this server: with its configuration, unless supervisorctl finds that by itself."""
+        options = self.ctl.options
+        found = next((path for path in options.searchpaths if os.path.exists(path)), "")
+        given = str(options.configfile or "")
+        if not given or (found and os.path.abspath(given) == os.path.abspath(found)):
+            return typed.plain
+        return typed.with_configuration(os.path.abspath(given))
 
     def _say(self, text: str) -> None:
         say(text, self.ctl.stdout)

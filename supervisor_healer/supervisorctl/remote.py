@@ -17,6 +17,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from supervisor_healer.supervisorctl import session
 from supervisor_healer.supervisorctl.parsing import HelpAsked, Parser, UsageError, help_text
 from supervisor_healer.supervisorctl.terminal import say
+from supervisor_healer.supervisorctl.typed import Typed, plain, with_console_script
 
 
 class Address(NamedTuple):
@@ -38,7 +39,7 @@ class _Options(ClientOptions):  # type: ignore[misc] # it has no types
 def main(command: str, words: list[str]) -> int:
     """Run one of the healer's commands: connection options may stand anywhere among its arguments."""
     try:
-        address, rest = _address(command, words)
+        address, rest, typed = _address(command, words)
     except HelpAsked as asked:
         _say(str(asked))
         return 0
@@ -46,7 +47,7 @@ def main(command: str, words: list[str]) -> int:
         _complain(str(error))
         return session.usage_status(command)
     try:
-        return session.execute(command, rest, lambda: proxy(address), address.url, _say, _complain)
+        return session.execute(command, rest, lambda: proxy(address), address.url, _say, _complain, typed)
     except xmlrpc.client.ProtocolError:
         _complain(
             f"ERROR: {address.url} requires authentication: give -u and -p, or the environment variables"
@@ -75,8 +76,8 @@ def configured(configuration: str) -> Address:
     return Address(str(options.serverurl), options.username or None, options.password or None)
 
 
-def _address(command: str, words: list[str]) -> tuple[Address, list[str]]:
-    """The address that the options among `words` give, and the other words."""
+def _address(command: str, words: list[str]) -> tuple[Address, list[str], Typed]:
+    """The address that the options among `words` give, the other words, and how a command for it is typed."""
     parser = Parser(prog=command, add_help=False, allow_abbrev=False)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("-s", "--serverurl", default="")
@@ -97,7 +98,12 @@ def _address(command: str, words: list[str]) -> tuple[Address, list[str]]:
         raise UsageError(f"{command}: {option}{error}") from error
     username = args.username or found.username or os.environ.get("SUPERVISOR_USERNAME")
     password = args.password or found.password or os.environ.get("SUPERVISOR_PASSWORD")
-    return Address(found.url, username, password), rest
+    typed: Typed = plain
+    if args.serverurl:
+        typed = with_console_script("-s", found.url)
+    elif args.configuration:
+        typed = with_console_script("-c", os.path.abspath(args.configuration))
+    return Address(found.url, username, password), rest, typed
 
 
 def _url(url: str) -> str:

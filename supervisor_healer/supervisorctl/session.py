@@ -12,19 +12,30 @@ from xml.parsers.expat import ExpatError
 from supervisor_healer.protocol import DONE, FAILED, NO_HEALER, USAGE
 from supervisor_healer.supervisorctl import commands, statuses
 from supervisor_healer.supervisorctl.parsing import HelpAsked, UsageError, parse
+from supervisor_healer.supervisorctl.typed import Typed, plain, retyped
 
 Out = Callable[[str], None]
 
 UNAUTHORIZED = 401
 
 
-def execute(command: str, words: list[str], connect: Callable[[], Any], where: str, out: Out, complain: Out) -> int:
+def execute(
+    command: str,
+    words: list[str],
+    connect: Callable[[], Any],
+    where: str,
+    out: Out,
+    complain: Out,
+    typed: Typed = plain,
+) -> int:
     """Run `command` with the words after it against the server that `connect` gives, found at `where`.
 
+    `typed`: how commands that are printed for a person have to be typed here; what is for machines says them plainly.
     Lets nothing through but xmlrpc.client.ProtocolError 401, which a shell may answer by asking for a password.
     """
     try:
-        return commands.run(command, parse(command, words), connect(), out)
+        args = parse(command, words)
+        return commands.run(command, args, connect(), out if args.json else lambda line: out(retyped(line, typed)))
     except HelpAsked as asked:
         out(str(asked))
         return DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from supervisor_healer import words
@@ -29,7 +29,10 @@ _NAME_MAX = 40  # columns
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One worker with its outputs, one consumer, or one file that no worker here answers for."""
+    """One worker with its outputs, one consumer, or one file that no worker here answers for.
+
+    `ground`: what is wrong with a file system under its outputs, which is told before it shows in its state.
+    """
 
     kind: str
     name: str
@@ -37,10 +40,13 @@ class Stage:
     critical: bool
     status: int  # as of health
     text: str
+    ground: str = ""
 
     @property
     def word(self) -> str:
         """`ok`, or the state; in capitals where it does not work."""
+        if self.ground and self.state in _OK:
+            return "DISK"
         return "ok" if self.state in _OK else self.state.upper() if self.state in _LOUD else self.state
 
 
@@ -91,8 +97,16 @@ def as_structs(stages: list[Stage]) -> list[dict[str, Any]]:
 def _worker(graph: Graph, key: Key) -> Stage:
     node = graph.nodes[key]
     outputs = [_standing(graph.nodes[target]) for target in graph.downstream[key]]
-    said = "" if node.state in _OK else node.reason
-    return _stage(node, "; ".join(filter(None, (said, f"writes {named(outputs, len(outputs))}" if outputs else ""))))
+    grounds = [
+        f"{one.ground} under {one.name}" for one in map(graph.nodes.__getitem__, graph.downstream[key]) if one.ground
+    ]
+    said = "; ".join(grounds) if node.state in _OK else node.reason
+    text = "; ".join(filter(None, (said, f"writes {named(outputs, len(outputs))}" if outputs else "")))
+    stage = _stage(node, text)
+    if not grounds:
+        return stage
+    status = worst((stage.status, file_status("unknown", critical=node.critical)), WORST_FIRST)
+    return replace(stage, status=status, ground="; ".join(grounds))
 
 
 def _consumer(node: Node) -> Stage:

@@ -11,6 +11,7 @@ from supervisor_healer.supervisord.attendance import BROKEN, STOPPED
 from supervisor_healer.supervisord.state import State
 
 ALL = "all"
+ANYTHING = "worker, consumer or file"
 
 
 def ask_for(
@@ -39,8 +40,10 @@ def ask(state: State, verb: str, target: str) -> str:
 
 
 def bad_name(state: State, name: str, what: str = "worker") -> RPCError:
-    """The fault for `what` nobody knows; without a healer, that may be why."""
+    """The fault for `what` nobody knows; without a healer, or with a broken architecture, that may be why."""
     trouble = state.attendance.trouble()
+    if state.attendance.state() == BROKEN:
+        return RPCError(Faults.BAD_NAME, f"nothing is known of {name!r}: the architecture has errors")
     return RPCError(Faults.BAD_NAME, f"no {what} {name!r} is known" + (f"; {trouble}" if trouble else ""))
 
 

@@ -63,8 +63,14 @@ def of_file(path: str, published: Published) -> list[str]:
         return [*lines, *(f"next, for a person: {action}" for action in actions)]
     if writers:
         return [*lines, f"next: nothing here: see {', '.join(writers)} (`supervisorctl explain {writers[0]}`)"]
-    todo = "what is wrong with it has to be put right" if file["config"] else "whoever writes it has to write again"
-    return [*lines, f"next: {todo}"]
+    return [*lines, f"next: {_to_do(file, told=bool(entries))}"]
+
+
+def _to_do(file: WireFile, *, told: bool) -> str:
+    """What happens next where the report, if it has `told` of this file, asks for nobody."""
+    if not file["config"]:
+        return "whoever writes it has to write again"
+    return "the healing cycle puts it right, as reported" if told else "what is wrong with it has to be put right"
 
 
 def _inputs(wire: WireWorker | WireConsumer, published: Published) -> list[str]:

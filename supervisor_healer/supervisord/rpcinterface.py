@@ -91,7 +91,7 @@ class HealerNamespaceRPCInterface:
         """Return every file that the healer watches, once; without a running healer its freshness is `unknown`
 
         @return array result  An array of structs with path, freshness, age, max_age, grace, producer, critical,
-                              config, note, readers (names of workers and consumers), by path
+                              config, ground, note, readers (names of workers and consumers), by path
         """
         return structs.files(self._state.published, self._state.attendance)
 
@@ -105,7 +105,7 @@ class HealerNamespaceRPCInterface:
         asked = arguments.text(path, "path", longest=arguments.PATH_MAX)
         found = self._state.published.path_of(asked)
         if not found:
-            raise counter.bad_name(self._state, asked, "worker, consumer or file")
+            raise counter.bad_name(self._state, asked, counter.ANYTHING)
         [file] = structs.files(self._state.published, self._state.attendance, found)
         return file
 
@@ -130,24 +130,26 @@ class HealerNamespaceRPCInterface:
         asked = arguments.text(name, "name", longest=arguments.PATH_MAX)
         lines = explaining.explanation(asked, self._state.published, self._state.attendance)
         if lines is None:
-            raise counter.bad_name(self._state, asked, "worker, consumer or file")
+            raise counter.bad_name(self._state, asked, counter.ANYTHING)
         return lines
 
     @remote
     def getHistory(self, name: str, limit: int) -> list[dict[str, Any]]:
         """Return what was done, and refused, when and why
 
-        @param string name    The name of the worker (or supervisord's 'group:name'), or '' for all
+        @param string name    The name of the worker (or supervisord's 'group:name') or consumer, a file's path, or
+                              '' for all
         @param int limit      How many of the latest entries to return, 0 for all that are kept
         @return array result  An array of structs with id, at, worker, event, text, evidence; the latest is last
         """
         count = arguments.limit(limit)
-        asked = arguments.text(name, "name", empty=True)
+        asked = arguments.text(name, "name", empty=True, longest=arguments.PATH_MAX)
         published = self._state.published
         worker = published.named(asked) if asked else None
-        notes = published.notes(worker["name"] if worker else asked, count)
-        if asked and worker is None and not notes:
-            raise counter.bad_name(self._state, asked)
+        path = "" if worker else published.path_of(asked)
+        notes = published.notes(worker["name"] if worker else path or asked, count)
+        if asked and worker is None and not path and asked not in published.consumers and not notes:
+            raise counter.bad_name(self._state, asked, counter.ANYTHING)
         return [structs.note(note) for note in notes]
 
     @remote

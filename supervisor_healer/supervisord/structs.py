@@ -171,6 +171,7 @@ def _file(file: WireFile, aged_mono: float, now: float, *, current: bool) -> dic
         "producer": rendered(file["producer"], now),
         "critical": file["critical"],
         "config": file["config"],
+        "ground": rendered(file["ground"], now) if current else "",
     }
 
 

@@ -15,7 +15,8 @@ def file(
 ) -> Struct:
     return {
         "path": path, "freshness": freshness, "age": age, "max_age": max_age, "grace": max_age / 2,
-        "producer": producer, "critical": False, "config": not max_age, "note": "", "readers": [], **more,
+        "producer": producer, "critical": False, "config": not max_age, "ground": "", "note": "",
+        "readers": [], **more,
     }  # fmt: skip
 
 

@@ -30,8 +30,24 @@ def test_the_stages_are_in_the_order_of_the_data_flow() -> None:
     assert stages.summary(said, 2) == "CRITICAL: 6 stages, 3 ok, 1 BLOCKED, 1 MISSING, 1 STALLED"
     assert stages.as_structs(said)[1] == {
         "kind": "worker", "name": "engine", "state": "healthy", "critical": False, "status": 0,
-        "text": "writes signals.jsonl (fresh, 12s old)",
+        "text": "writes signals.jsonl (fresh, 12s old)", "ground": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("critical", "state", "status"), [(False, "healthy", 1), (True, "healthy", 2), (True, "late", 2)]
+)
+def test_a_full_disk_under_an_output_is_trouble_before_the_output_is_old(
+    critical: bool, state: str, status: int
+) -> None:
+    output = file("a.jsonl", producer="wa", ground="the disk is full")
+    told = walk(
+        [worker("wa", state, outputs=(output,), critical=critical, reason="late; the disk is full")], [], [output]
+    )
+    assert stages.status(told) == status
+    (line,) = stages.lines(told)
+    assert line.split()[critical] == ("DISK" if state == "healthy" else "late")
+    assert "the disk is full" in line
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +16,7 @@ from real_supervisord import Supervisord, consumer, file, until, worker
 from test_ctl_real import Typed, cli, opened
 
 from supervisor_healer import words
+from supervisor_healer.supervisorctl.typed import retyped, with_configuration, with_console_script
 
 pytestmark = pytest.mark.real
 
@@ -172,7 +175,70 @@ def test_verify_with_a_broken_architecture(supervisord: Supervisord) -> None:
     assert "  a.yaml:9: two" in done.stdout
     assert "verify: NO HEALER: the healer acts on nothing: its architecture is broken" in done.stdout
     assert supervisord.ctl("report").returncode == 0
-    assert supervisord.ctl("graph").stdout.splitlines()[0] == "healer: architecture broken (supervisorctl health)"
+    trouble = f"healer: architecture broken ({supervisord.typed} health)"
+    assert supervisord.ctl("graph").stdout.splitlines()[0] == trouble
+
+
+def test_a_broken_architecture_is_why_nothing_is_known(supervisord: Supervisord) -> None:
+    supervisord.publish(full=True, workers=[], architecture_errors=["a.yaml:3: one"])
+    done = supervisord.ctl("report")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "no report: nothing is judged until the architecture is mended"
+    done = supervisord.ctl("explain", "c.json")
+    assert done.returncode == 3
+    assert done.stdout.endswith("c.json: ERROR: nothing is known of 'c.json': the architecture has errors\n")
+
+
+# --- what is to be typed -------------------------------------------------------------------------------------
+
+
+def commands(text: str) -> list[str]:
+    return [line.split("-> ")[1] for line in text.splitlines() if "-> " in line]
+
+
+def test_commands_are_printed_as_they_are_typed_at_this_server(supervisord: Supervisord) -> None:
+    entry = report()["warnings"][0]
+    actions = ["supervisorctl heal wb", "ls -l /srv/supervisorctl x"]
+    publish(supervisord, report=report(warnings=[{**entry, "action": action} for action in actions]))
+    plain = supervisord.ctl("report", "--json")
+    assert [one["action"] for one in json.loads(plain.stdout)["warnings"]] == actions
+    assert commands(supervisord.ctl("report").stdout) == [f"{supervisord.typed} heal wb", actions[1]]
+    by_url = commands(cli("report", "-s", supervisord.url).stdout)
+    assert by_url == [f"supervisor-healer heal wb -s {supervisord.url}", actions[1]]
+    by_conf = commands(cli("report", "-c", str(supervisord.conf)).stdout)
+    assert by_conf == [f"supervisor-healer heal wb -c {supervisord.conf}", actions[1]]
+    assert (
+        f"next: nothing here: see wb (`{supervisord.typed} explain wb`)" in supervisord.ctl("explain", "b.jsonl").stdout
+    )
+    assert f"next, for a person: {supervisord.typed} heal wb" in supervisord.ctl("explain", "alone.json").stdout
+
+
+def test_a_configuration_that_is_found_by_itself_is_not_named(supervisord: Supervisord) -> None:
+    entry = {**report()["warnings"][0], "action": "supervisorctl heal wb"}
+    publish(supervisord, report=report(warnings=[entry]))
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisorctl", "report"],
+        cwd=supervisord.conf.parent, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert commands(done.stdout) == ["supervisorctl heal wb"], done.stdout
+
+
+@pytest.mark.parametrize(
+    ("published", "typed"),
+    [
+        ("heal 'a b'", "supervisor-healer heal a b -s unix:///a.sock"),
+        ("heal \"'a b'\"", "supervisor-healer heal 'a b' -s unix:///a.sock"),
+        ("tail wa stderr", "supervisorctl -s unix:///a.sock tail wa stderr"),
+        ("heal 'open", "supervisorctl heal 'open"),
+    ],
+)
+def test_the_console_script_has_only_our_commands_and_splits_nothing_twice(published: str, typed: str) -> None:
+    assert with_console_script("-s", "unix:///a.sock")(published) == typed
+
+
+@pytest.mark.parametrize("line", ["say supervisorctl heal", "a -> supervisorctl heal", "`supervisor`"])
+def test_what_is_no_command_of_ours_stays_as_it_is(line: str) -> None:
+    assert retyped(line, with_configuration("/etc/x.conf")) == line
 
 
 def test_an_interrupted_verify_leaves_the_request_going(supervisord: Supervisord) -> None:

@@ -145,7 +145,7 @@ def test_an_interrupt_leaves_the_request_going(supervisord: Supervisord) -> None
     supervisord.progress(request, "running", "looking")
     until(lambda: "looking" in typed.text, "it is followed")
     typed.process.send_signal(signal.SIGINT)
-    assert "the request goes on: see `supervisorctl history wa`" in typed.end(1)
+    assert f"the request goes on: see `{supervisord.typed} history wa`" in typed.end(1)
     assert supervisord.rpc.healer.getRequest(request)["state"] == "running"
 
 
@@ -198,10 +198,10 @@ def test_history(supervisord: Supervisord) -> None:
 @pytest.mark.parametrize("words", [[], ["wa"], ["nobody"], ["-v", "wa:*"]])
 def test_a_history_that_is_not_loaded(supervisord: Supervisord, words: list[str]) -> None:
     note = {"id": 1, "at": 1.7e9, "worker": "wa", "event": "restart", "text": "attempt 1", "evidence": []}
-    broken = "healer: architecture broken (supervisorctl health)"
+    broken = f"healer: architecture broken ({supervisord.typed} health)"
     supervisord.publish(workers=[], architecture_errors=["a.yaml:3: one"], loaded=False)
     done = supervisord.ctl("history", *words)
-    missing = "the history is not loaded: the architecture has errors (see `supervisorctl health`)"
+    missing = f"the history is not loaded: the architecture has errors (see `{supervisord.typed} health`)"
     assert (done.returncode, done.stdout.splitlines()) == (0, [broken, missing])
     assert supervisord.ctl("history", "--json", *words).stdout == "[]\n"
     supervisord.publish(architecture_errors=["a.yaml:3: one"], history=[note])
@@ -269,7 +269,7 @@ def test_a_broken_architecture_is_shown_whole(supervisord: Supervisord) -> None:
     assert "a.yaml:9: two" in health.stdout
     heal = supervisord.ctl("heal", "wa")
     assert heal.returncode == 7
-    assert "architecture is broken; see `supervisorctl health`" in heal.stdout
+    assert f"architecture is broken; see `{supervisord.typed} health`" in heal.stdout
 
 
 def test_without_a_healer(supervisord: Supervisord) -> None:
@@ -277,7 +277,7 @@ def test_without_a_healer(supervisord: Supervisord) -> None:
     for words in (["heal", "wa", "wb"], ["heal", "all"], ["monitor", "wa"], ["unmonitor", "wa"]):
         done = supervisord.ctl(*words)
         assert done.returncode == 7
-        assert done.stdout.count("supervisorctl tail healer stderr") == 1
+        assert done.stdout.count(f"{supervisord.typed} tail healer stderr") == 1
     health = supervisord.ctl("health")
     assert health.returncode == 3
     assert health.stdout.startswith("healer not running (STOPPED ")

@@ -206,6 +206,11 @@ class Supervisord:
         self._transports.append(_Transport(*who, serverurl=url))
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transports[-1])
 
+    @property
+    def typed(self) -> str:
+        """How supervisorctl has to be typed for this one."""
+        return f"supervisorctl -c {self.conf}"
+
     def ctl(self, *args: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """`supervisorctl` with these arguments."""
         return subprocess.run(
@@ -342,6 +347,7 @@ def file(path: str, freshness: str = "fresh", age: float = 1.0, producer: str = 
         "note": "",
         "critical": False,
         "config": False,
+        "ground": "",
         **changes,
     }
 

@@ -91,8 +91,10 @@ def test_a_config_with_what_the_report_says_of_it(supervisord: Supervisord) -> N
     ]
     publish(supervisord, report={"warnings": [{**entry, "action": ""}]})
     assert supervisord.rpc.healer.explain("c.json")[-2:] == [
-        "reported: c.json invalid: low is missing", "next: whoever writes it has to write again",
+        "reported: c.json invalid: low is missing", "next: the healing cycle puts it right, as reported",
     ]  # fmt: skip
+    publish(supervisord, report={})
+    assert supervisord.rpc.healer.explain("c.json")[-1] == "next: what is wrong with it has to be put right"
 
 
 def test_a_path_that_a_pattern_stands_for(supervisord: Supervisord) -> None:

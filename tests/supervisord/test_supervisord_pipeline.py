@@ -40,7 +40,7 @@ def test_a_consumer_is_a_struct(supervisord: Supervisord) -> None:
         "critical": True, "blocked_by": ["wa"],
         "inputs": [{
             "path": "wa.jsonl", "freshness": "stale", "max_age": 300.0, "grace": 150.0, "producer": "wa",
-            "critical": False, "config": False,
+            "critical": False, "config": False, "ground": "",
         }],
     }  # fmt: skip
     assert (board["name"], board["state"], board["inputs"]) == ("board", "healthy", [])
@@ -62,12 +62,12 @@ def test_every_file_once_with_its_readers(supervisord: Supervisord) -> None:
     assert 3 <= seen["out.jsonl"].pop("age") < 5
     assert seen["out.jsonl"] == {  # as its producer has it
         "freshness": "late", "max_age": 300.0, "grace": 150.0, "producer": "", "note": "work pending for 2s",
-        "critical": False, "config": False, "readers": ["gate", "wb"],
+        "critical": False, "config": False, "ground": "", "readers": ["gate", "wb"],
     }  # fmt: skip
     assert seen["in.csv"]["readers"] == ["wa", "wb"]
     assert seen["alone.json"] == {
         "freshness": "missing", "age": 0.0, "max_age": 300.0, "grace": 150.0, "producer": "", "note": "no such file",
-        "critical": True, "config": False, "readers": [],
+        "critical": True, "config": False, "ground": "", "readers": [],
     }  # fmt: skip
     assert (seen["c.json"]["max_age"], seen["c.json"]["config"], seen["c.json"]["readers"]) == (0.0, True, ["gate"])
 

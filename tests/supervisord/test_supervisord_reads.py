@@ -7,7 +7,7 @@ import xmlrpc.client
 
 import pytest
 import supervisor.xmlrpc
-from real_supervisord import Supervisord, fault, file, worker
+from real_supervisord import Supervisord, consumer, fault, file, worker
 
 from supervisor_healer import words
 from supervisor_healer.protocol import encode
@@ -146,8 +146,16 @@ def test_history_is_merged_by_id_and_limited(supervisord: Supervisord) -> None:
     assert texts("", 0) == ["n1", "n2", "n3", "n4"]
     assert texts("", 2) == ["n3", "n4"]
     assert texts("wa", 10) == texts("wa:wa", 10) == ["n1", "n4"]
-    with fault(BAD_NAME, "'nobody'"):
+    with fault(BAD_NAME, "no worker, consumer or file 'nobody' is known"):
         healer.getHistory("nobody", 5)
+    supervisord.publish(
+        full=False, workers=[], consumers=[consumer("gate")], files=[file("in/x_*.csv"), file("c.json")]
+    )
+    assert texts("gate", 5) == texts("c.json", 5) == texts("in/x_*.csv", 5) == []
+    supervisord.publish(full=False, workers=[], history=[note(5, "in/x_*.csv")])
+    assert texts("in/x_1.csv", 5) == ["n5"]
+    with fault(INCORRECT, "longer than 4096 characters"):
+        healer.getHistory("x" * 5000, 5)
     supervisord.publish(full=False, workers=[], gone=["wa"])
     assert texts("wa", 10) == ["n1", "n4"]
 

@@ -135,7 +135,9 @@ def test_a_full_disk_restarts_nobody_and_is_named(disk: Path) -> None:
 def test_a_disk_that_runs_full_under_a_worker_that_seems_well_is_reported(disk: Path) -> None:
     """Some file systems move the mtime of a file also when the write then fails."""
     output = str(disk / "a.jsonl")
-    worker = Worker("wa", writes=output, options={"command": f"sh -c 'while :; do touch {output}; sleep 0.1; done'"})
+    worker = Worker(
+        "wa", writes=output, options={"command": f"sh -c 'cd %(here)s; while :; do touch {output}; sleep 0.1; done'"}
+    )
     with Site([worker], architecture={"cycle": "1s"}) as site:
         site.until_healthy()
         fill(disk / "filler")

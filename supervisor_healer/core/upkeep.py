@@ -299,8 +299,8 @@ class Upkeep:
             self._ward.tracks[event.path].own = None
             self._record.files_changed([event.path])
         if isinstance(care, ConfigCare):
-            if care.found is not None:
-                care.take(care.found)  # whatever has failed, perhaps there is nothing left to be mended
+            assert care.found is not None  # nothing is ordered before the first check
+            care.take(care.found)  # whatever has failed, perhaps there is nothing left to be mended
             self._answer(care, request, status, said)
         self._remember(event.path, care)
         self._concerns(event.path)

@@ -399,6 +399,16 @@ def test_a_mend_begun_late_keeps_its_patience():
     assert world.answers[request].reason == "c.json: it is still being checked; d.json: long added: 0.5"
 
 
+def test_a_dry_run_tells_of_a_mend_that_never_ends():
+    world = World(chain("a"), configs=[config("c.json")], contents={"c.json": INVALID}, cycle=HOUR, started=False)
+    world.fixer.delay = NEVER
+    world.begin_healer()
+    world.run(2 * MINUTE)
+    request = world.heal("all", dry_run=True)
+    world.run(1)
+    assert world.answers[request].reason == "c.json: its repair is under way at this moment"
+
+
 def test_a_config_that_breaks_is_in_the_report_long_before_the_next_round():
     world = World(chain("a"), configs=[config("c.json")], cycle=HOUR)
     world.run(MINUTE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from supervisor_healer.fixers import documents, texts
+from supervisor_healer.fixers import discretion, documents, texts
+from supervisor_healer.fixers.discretion import Discretion
 from supervisor_healer.fixers.documents import CannotEditError, Document, Edit, Format, field_of
-from supervisor_healer.fixers.phrases import shown
 
 if TYPE_CHECKING:
     from supervisor_healer.fixers.schema import Schema, Validation
@@ -24,6 +24,7 @@ class Rules:
     format: str = ""
     schema: dict[str, Any] = field(default_factory=dict)
     repair_values: bool = False
+    discreet: bool = False  # no text shows a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +57,23 @@ def assess(content: bytes, rules: Rules) -> Assessment:
         form = documents.of(rules.format)
         document = form.read(text.content)
     except texts.UnreadableError as error:
-        return Assessment("unreadable", (str(error),))
+        why = discretion.unreadable(str(error), rules.format) if rules.discreet else str(error)
+        return Assessment("unreadable", (why,))
     if not rules.schema:
         return Assessment("valid")
     from supervisor_healer.fixers.schema import Schema  # noqa: PLC0415 -- jsonschema takes a while to import
 
-    schema = Schema(rules.schema)
+    schema = Schema(rules.schema, rules.discreet)
     judged = _judged(schema, document)
     if judged.agreed.broken:
         return Assessment("invalid", (judged.agreed.broken,))
-    problems = [finding.text for finding in judged.agreed.found] or _no_mapping(document.value, rules.schema)
+    problems = [finding.text for finding in judged.agreed.found] or _no_mapping(document.value, schema)
     if not problems:
         return Assessment("valid")
     repair, notes, why = _repair(document, form, schema, judged, rules)
     if repair is None:
         return Assessment("invalid", (*problems, *notes), more=judged.agreed.more, why=why)
-    words = tuple(_words(document.value, edit) for edit in repair.edits)
+    words = tuple(_words(document.value, edit, schema.discretion) for edit in repair.edits)
     return Assessment("invalid", (*problems, *notes), words, text.encode(repair.text), judged.agreed.more)
 
 
@@ -97,14 +99,14 @@ def _judged(schema: Schema, document: Document) -> _Judged:
     return _Judged((validation, other), validation.agreed(other))
 
 
-def _no_mapping(value: Any, schema: dict[str, Any]) -> list[str]:
+def _no_mapping(value: Any, schema: Schema) -> list[str]:
     """The problem of a document that is no mapping, where the schema speaks of fields and forgets to say so.
 
     JSON Schema has nothing against it, but an emptied YAML file is not what such a schema means.
     """
-    if isinstance(value, dict) or "type" in schema or not {"required", "properties"} & schema.keys():
+    if isinstance(value, dict) or "type" in schema.raw or not {"required", "properties"} & schema.raw.keys():
         return []
-    return [f"the document {shown(value)} has no fields (expected a mapping)"]
+    return [f"the document {schema.discretion.shown((), value)}has no fields (expected a mapping)"]
 
 
 def made(rules: Rules) -> tuple[bytes, str]:
@@ -114,7 +116,7 @@ def made(rules: Rules) -> tuple[bytes, str]:
 
     if not rules.format:
         raise CannotEditError("it has no format")
-    schema = Schema(rules.schema)
+    schema = Schema(rules.schema, rules.discreet)
     broken = schema.validate({}).broken
     if broken:
         raise CannotEditError(broken)
@@ -126,7 +128,7 @@ def made(rules: Rules) -> tuple[bytes, str]:
     found = assess(content, rules)
     if found.state != "valid":
         raise CannotEditError(f"made of the defaults it would not be valid: {found.problems[0]}")
-    members = ", ".join(f"{name} = {shown(item)}" for name, item in value.items())
+    members = ", ".join(schema.discretion.member(name, item) for name, item in value.items())
     return content, f"create with {members}" if members else "create empty"
 
 
@@ -194,9 +196,9 @@ def _says(after: Document, before: Document, edits: list[Edit]) -> bool:
     return has_one or documents.same(after.other, documents.changed(before.other, edits))
 
 
-def _words(value: Any, edit: Edit) -> str:
+def _words(value: Any, edit: Edit, discretion: Discretion) -> str:
     if not edit.replaces:
-        return f"add {field_of(edit.path)} = {shown(edit.value)}"
+        return f"add {discretion.addition(edit.path, edit.value)}"
     for step in edit.path:
         value = value[step]
-    return f"replace {field_of(edit.path)} = {shown(value)} by {shown(edit.value)}"
+    return f"replace {discretion.replacement(edit.path, value, edit.value)}"

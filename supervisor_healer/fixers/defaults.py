@@ -14,7 +14,6 @@ from typing import Any
 
 from supervisor_healer.errors import HealerError
 from supervisor_healer.fixers.documents import Edit, Path, field_of, same
-from supervisor_healer.fixers.phrases import shown
 from supervisor_healer.fixers.schema import Finding, Schema, Validation
 
 _MAX_BUILD = 30  # levels of missing mappings; more is a schema that requires itself
@@ -162,9 +161,8 @@ class Defaults:
         for _, face in faces:
             objection = self._schema.objection(face, value)
             if objection:
-                raise NoDefaultError(
-                    f"the schema's default {shown(value)} is refused by the schema itself: {objection}"
-                )
+                refused = f"the schema's default {self._schema.discretion.strict.shown((), value)}is refused"
+                raise NoDefaultError(f"{refused} by the schema itself: {objection}")
         return value
 
     def _members(self, faces: Faces, level: int) -> dict[str, Any]:

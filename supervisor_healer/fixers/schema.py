@@ -14,6 +14,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from supervisor_healer.fixers import discretion
+from supervisor_healer.fixers.discretion import Discretion
 from supervisor_healer.fixers.documents import Path, field_of
 from supervisor_healer.fixers.phrases import expectation, shown
 
@@ -69,13 +71,15 @@ class Validation:
 class Schema:
     """A JSON Schema that is never completed from the network: only references into itself are followed."""
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: Mapping[str, Any], discreet: bool = False) -> None:
+        """With `discreet` no value is shown, without it none that is `writeOnly`."""
         self.raw = dict(raw)
         resource = DRAFT202012.create_resource(self.raw)
         # an empty registry: jsonschema's own would fetch what it does not know
         registry: Registry[Any] = Registry()
         self._resolver = registry.with_resource(resource.id() or "", resource).resolver_with_root(resource)
         self._validator = Draft202012Validator(self.raw, registry=registry, format_checker=FormatChecker(FORMATS))
+        self.discretion = discretion.of(self.raw, self.lookup, discreet)
 
     def validate(self, value: Any) -> Validation:
         """What the schema has against `value`."""
@@ -91,7 +95,9 @@ class Schema:
             return Validation(broken="the schema refers to itself without end")
         except (re.error, UnknownType, UndefinedTypeCheck, ArithmeticError) as error:
             return Validation(broken=f"the schema cannot be used: {str(error).splitlines()[0]}")
-        findings = sorted((_finding(error) for error in errors[:MAX_FOUND]), key=lambda one: not one.missing)
+        findings = sorted(
+            (_finding(error, self.discretion) for error in errors[:MAX_FOUND]), key=lambda one: not one.missing
+        )
         return Validation(tuple(findings), more=len(errors) > MAX_FOUND)
 
     def objection(self, part: Any, value: Any) -> str:
@@ -100,7 +106,7 @@ class Schema:
             error = next(iter(self._validator.evolve(schema=part).iter_errors(value)), None)
         except (Unresolvable, RecursionError, re.error, UnknownType, UndefinedTypeCheck, ArithmeticError) as problem:
             return str(problem).splitlines()[0]
-        return "" if error is None else _words(error)
+        return "" if error is None else _words(error, self.discretion.strict)
 
     def lookup(self, reference: str) -> Any:
         """What a `$ref` refers to, None where that is not in this schema."""
@@ -110,13 +116,13 @@ class Schema:
             return None
 
 
-def _finding(error: Any) -> Finding:
+def _finding(error: Any, discretion: Discretion) -> Finding:
     path = tuple(error.absolute_path)
     missing = ""
     if error.validator == "required":
         missing = _missing_field(error)
         path = (*path, missing)
-    words = _words(error)
+    words = _words(error, discretion)
     field = field_of(path)
     return Finding(
         path=path,
@@ -134,46 +140,51 @@ def _missing_field(error: Any) -> str:
     return next((name for name in fields if error.message.startswith(repr(name))), "")
 
 
-def _words(error: Any) -> str:
+def _words(error: Any, discretion: Discretion) -> str:
     """What is wrong with a value, without its field."""
-    keyword, limit, value = str(error.validator), error.validator_value, error.instance
+    keyword, limit = str(error.validator), error.validator_value
+    value = discretion.shown(tuple(error.absolute_path), error.instance)
     if keyword == "required":
         properties = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
         return "is missing" + _expected(properties.get(_missing_field(error), {}))
     if keyword == "type":
-        return f"{shown(value)} is of the wrong type" + _expected(error.schema)
+        return f"{value}is of the wrong type" + _expected(error.schema)
     if keyword in _SENTENCES:
-        return _SENTENCES[keyword].format(value=shown(value), limit=shown(limit)) + (
+        return _SENTENCES[keyword].format(value=value, limit=shown(limit)) + (
             _expected(error.schema) if keyword in ("pattern", "enum") and "description" in error.schema else ""
         )
     if keyword == "enum":
-        return f"{shown(value)} is not one of " + ", ".join(map(shown, limit))
+        return f"{value}is not one of " + ", ".join(map(shown, limit))
     if keyword == "additionalProperties":
+        if discretion.everything:
+            return "has unknown fields"
         return "has unknown fields: " + ", ".join(_unknown_fields(error))
     if keyword in ("anyOf", "oneOf"):
-        return _alternatives(error)
+        return _alternatives(error, discretion)
     if error.validator is None:
-        return f"{shown(value)} is not allowed here"
+        return f"{value}is not allowed here"
+    if not value:
+        return f"is not valid under `{keyword}`"
     return _shorter(str(error.message))
 
 
 _SENTENCES = {
-    "minimum": "{value} is less than the minimum of {limit}",
-    "maximum": "{value} is more than the maximum of {limit}",
-    "exclusiveMinimum": "{value} is not more than {limit}",
-    "exclusiveMaximum": "{value} is not less than {limit}",
-    "multipleOf": "{value} is not a multiple of {limit}",
-    "const": "{value} is not {limit}",
-    "pattern": "{value} does not match {limit}",
-    "minLength": "{value} is shorter than {limit} characters",
-    "maxLength": "{value} is longer than {limit} characters",
-    "minItems": "{value} has fewer than {limit} items",
-    "maxItems": "{value} has more than {limit} items",
-    "minProperties": "{value} has fewer than {limit} fields",
-    "maxProperties": "{value} has more than {limit} fields",
-    "uniqueItems": "{value} has the same item twice",
-    "format": "{value} is not of the format {limit}",
-    "not": "{value} is what the schema excludes",
+    "minimum": "{value}is less than the minimum of {limit}",
+    "maximum": "{value}is more than the maximum of {limit}",
+    "exclusiveMinimum": "{value}is not more than {limit}",
+    "exclusiveMaximum": "{value}is not less than {limit}",
+    "multipleOf": "{value}is not a multiple of {limit}",
+    "const": "{value}is not {limit}",
+    "pattern": "{value}does not match {limit}",
+    "minLength": "{value}is shorter than {limit} characters",
+    "maxLength": "{value}is longer than {limit} characters",
+    "minItems": "{value}has fewer than {limit} items",
+    "maxItems": "{value}has more than {limit} items",
+    "minProperties": "{value}has fewer than {limit} fields",
+    "maxProperties": "{value}has more than {limit} fields",
+    "uniqueItems": "{value}has the same item twice",
+    "format": "{value}is not of the format {limit}",
+    "not": "{value}is what the schema excludes",
 }
 
 
@@ -195,18 +206,19 @@ def _unknown_fields(error: Any) -> Iterator[str]:
             yield name
 
 
-def _alternatives(error: Any) -> str:
+def _alternatives(error: Any, discretion: Discretion) -> str:
     """What speaks against a value that should fit one of several schemas; of a mapping or list, against the closest."""
+    value = discretion.shown(tuple(error.absolute_path), error.instance)
     if not error.context:
-        return f"{shown(error.instance)} fits more than one of the alternatives"
+        return f"{value}fits more than one of the alternatives"
     if not isinstance(error.instance, dict | list):
-        told = "; ".join(dict.fromkeys(_placed_words(inner) for inner in islice(error.context, 3)))
-        return f"{shown(error.instance)} fits none of the alternatives: {told}"
+        told = "; ".join(dict.fromkeys(_placed_words(inner, discretion) for inner in islice(error.context, 3)))
+        return f"{value}fits none of the alternatives: {told}"
     alternatives: dict[Any, list[Any]] = {}
     for inner in error.context:
         alternatives.setdefault(inner.relative_schema_path[0], []).append(inner)
     closest = min(alternatives.values(), key=_distance)
-    told = "; ".join(dict.fromkeys(_placed_words(inner) for inner in closest[:3]))
+    told = "; ".join(dict.fromkeys(_placed_words(inner, discretion) for inner in closest[:3]))
     return f"fits none of the alternatives; of the closest: {told}"
 
 
@@ -217,8 +229,9 @@ def _distance(errors: list[Any]) -> tuple[int, int, int]:
     return kinds, names, len(errors)
 
 
-def _placed_words(error: Any) -> str:
+def _placed_words(error: Any, discretion: Discretion) -> str:
     """What is wrong below a value, with the field from there on."""
     missing = (_missing_field(error),) if error.validator == "required" else ()
     field = field_of((*error.relative_path, *missing))
-    return f"{field}: {_words(error)}" if field else _words(error)
+    words = _words(error, discretion)
+    return f"{field}: {words}" if field else words

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from supervisor_healer.fixers import assessment, phrases
 from supervisor_healer.fixers.assessment import Assessment, Rules
 from supervisor_healer.fixers.documents import CannotEditError
-from supervisor_healer.fixers.folder import Folder
+from supervisor_healer.fixers.folder import Folder, umask
 from supervisor_healer.fixers.jobs import Answer, Job
 from supervisor_healer.fixers.target import Look, RefusedError, Target, locate, look, strerror
 
@@ -33,9 +33,9 @@ class Standing:
         return [] if self.obstacle else phrases.lines(self.assessed.repairs)
 
 
-def rules_of(job: Job) -> Rules:
+def rules_of(job: Job, discreet: bool = True) -> Rules:
     """What a job says of the content."""
-    return Rules(job["format"], job["schema"], job["repair_values"])
+    return Rules(job["format"], job["schema"], job["repair_values"], discreet)
 
 
 def stand(job: Job) -> Standing:
@@ -46,10 +46,12 @@ def stand(job: Job) -> Standing:
         return Standing(None, Look("unreadable"), Assessment("unreadable", (str(error),)))
     seen = look(target, whole=bool(job["format"]))
     if seen.state == "missing":
-        return Standing(target, seen, _missing(job), target.outside)
+        return Standing(target, seen, _missing(job, target), target.outside)
     if seen.problem:
         return Standing(target, seen, Assessment(seen.state, (seen.problem,)))
-    assessed = assessment.assess(seen.content or b"", rules_of(job))
+    assessed = assessment.assess(
+        seen.content or b"", rules_of(job, _is_private(target, seen.status.st_mode if seen.status else 0))
+    )
     return Standing(target, seen, assessed, _obstacle(target, seen) if assessed.repairs else "")
 
 
@@ -71,14 +73,20 @@ def answered(
     )
 
 
-def _missing(job: Job) -> Assessment:
+def _missing(job: Job, target: Target) -> Assessment:
     if job["verb"] == "create" or not job["create"]:
         return Assessment("missing", ("is missing",))
     try:
-        _, words = assessment.made(rules_of(job))
+        mode = 0o666 & ~umask() if job["mode"] is None else job["mode"]
+        _, words = assessment.made(rules_of(job, _is_private(target, mode)))
     except CannotEditError as error:
         return Assessment("missing", ("is missing", f"it cannot be made: {error}"))
     return Assessment("missing", ("is missing",), (words,))
+
+
+def _is_private(target: Target, mode: int) -> bool:
+    """Whether what the file says must not be told to everybody who reads a report."""
+    return not (target.inside and mode & 0o004)
 
 
 def _obstacle(target: Target, seen: Look) -> str:

@@ -42,18 +42,18 @@ def test_a_check_says_what_is_wrong_and_what_a_repair_would_do_and_changes_nothi
 
 
 def test_a_repair_adds_what_is_missing_and_keeps_the_rest_byte_for_byte(config: Path) -> None:
-    config.chmod(0o640)
+    config.chmod(0o604)
     answer = do("repair", config.parent)
     assert answer["outcome"] == "done"
     assert answer["said"] == ["added long_ofi_requirement = 0.5"]
     assert (answer["state"], answer["problems"], answer["repairs"]) == ("valid", [], [])
     assert answer["digest"] == hashlib.sha256(REPAIRED).hexdigest()
     assert config.read_bytes() == REPAIRED
-    assert stat.S_IMODE(config.stat().st_mode) == 0o640
+    assert stat.S_IMODE(config.stat().st_mode) == 0o604
     (backup,) = backups(config.parent)
     assert answer["backup"] == backup.name
     assert backup.read_bytes() == BROKEN
-    assert stat.S_IMODE(backup.stat().st_mode) == 0o640
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o604
     assert len(names(config.parent)) == 2
 
 

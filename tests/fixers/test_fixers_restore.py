@@ -19,7 +19,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_a_restore_puts_the_newest_back_and_can_be_undone(config: Path) -> None:
-    config.chmod(0o640)
+    config.chmod(0o604)
     config.with_name(OLD).write_bytes(b"{}")
     config.with_name(NEW).write_bytes(BROKEN)
     answer = do("restore", config.parent)
@@ -27,7 +27,7 @@ def test_a_restore_puts_the_newest_back_and_can_be_undone(config: Path) -> None:
     assert answer["said"] == [f"put back {NEW}, after what stood there was backed up"]
     assert (answer["state"], answer["repairs"]) == ("invalid", ["add long_ofi_requirement = 0.5"])
     assert config.read_bytes() == BROKEN
-    assert stat.S_IMODE(config.stat().st_mode) == 0o640
+    assert stat.S_IMODE(config.stat().st_mode) == 0o604
     assert backups(config.parent)[-1].read_bytes() == REPAIRED
     assert do("restore", config.parent)["state"] == "valid"
     assert config.read_bytes() == REPAIRED

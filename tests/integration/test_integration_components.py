@@ -153,7 +153,7 @@ def test_a_restart_that_one_asks_for_passes_the_same_gate_and_budget() -> None:
             "fed": "outside.jsonl",
             "halted": "it is stopped",
             "alone": "it is unmonitored",
-            "spent": "budget",
+            "spent": "1 of its 1 restarts in 1h",
             "dumb": "quarantined",
         }
         for name, reason in reasons.items():

@@ -15,7 +15,8 @@ import re
 from collections.abc import Sequence
 
 _TOKEN = re.compile("\x1f(ago|in):(-?[0-9.]+)\x1f")
-_UNPRINTABLE = r"\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]"  # the last two cannot stand in XML
+_BIDI = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they have a terminal show another text than is there
+_UNPRINTABLE = r"\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff" + _BIDI + "]"  # U+FFFE, U+FFFF: not in XML
 _CONTROL = re.compile(r"[\x00-\x1f" + _UNPRINTABLE)
 _CONTROL_BUT_TOKENS = re.compile(r"[\x00-\x1e" + _UNPRINTABLE)
 
@@ -41,7 +42,7 @@ def render(text: str, now: float) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` with control characters replaced by `?`: fit for a log line, a terminal and XML."""
+    """`text` with control characters, those of writing direction too, replaced by `?`: for logs, terminals and XML."""
     return _CONTROL.sub("?", text)
 
 

@@ -30,6 +30,10 @@ def until_said(site: Site, section: str, subject: str, text: str) -> None:
     until(lambda: text in said(site, section, subject), f"{section} says {text!r} of {subject}")
 
 
+def gate_is(site: Site, state: str) -> bool:
+    return [one["state"] for one in site.rpc.healer.getAllConsumerHealth()] == [state]
+
+
 def test_a_missing_file_is_made_and_is_no_progress() -> None:
     files = {"weights.json": {"max_age": "1h", "create": {"json": {"w": 1}, "mode": "0640"}}}
     consumers = {"gate": {"inputs": ["weights.json"]}}
@@ -45,9 +49,9 @@ def test_a_missing_file_is_made_and_is_no_progress() -> None:
         assert gate["inputs"][0]["freshness"] == "missing"
         site.kill_healer()
         site.until_healer()
-        until(lambda: site.rpc.healer.getAllConsumerHealth()[0]["state"] == "blocked", "still, for the next healer")
+        until(lambda: gate_is(site, "blocked"), "still, for the next healer")
         path.write_text('{"w": 2}')
-        until(lambda: site.rpc.healer.getAllConsumerHealth()[0]["state"] == "healthy", "somebody else has written it")
+        until(lambda: gate_is(site, "healthy"), "somebody else has written it")
         assert path.read_text() == '{"w": 2}'
         assert site.events("weights.json") == ["created"]
 

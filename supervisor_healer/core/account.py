@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supervisor_healer.core.care import Care, ConfigCare
-from supervisor_healer.core.model import ConfigState
+from supervisor_healer.core.news import ConfigState
 from supervisor_healer.core.upkeep import DONE, FAILED, REFUSED, Upkeep
 from supervisor_healer.core.ward import Ward
 

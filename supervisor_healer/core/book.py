@@ -11,7 +11,9 @@ from supervisor_healer.core.bulletin import Bulletin
 from supervisor_healer.core.conditions import Conditions
 from supervisor_healer.core.deeds import Deeds, Told
 from supervisor_healer.core.dependencies import Dependencies
-from supervisor_healer.core.model import ComponentResult, Mode, Note, Now
+from supervisor_healer.core.model import Mode, Now
+from supervisor_healer.core.news import ComponentResult
+from supervisor_healer.core.orders import Note
 from supervisor_healer.core.report import Entry, Report
 from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward

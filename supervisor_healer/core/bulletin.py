@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from supervisor_healer.core.explanation import explain, grounds_of, headline
-from supervisor_healer.core.model import Now, Verdict
+from supervisor_healer.core.model import Now
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.refusal import Refusal
+from supervisor_healer.core.verdicts import Verdict
 from supervisor_healer.core.ward import Ward
 
 

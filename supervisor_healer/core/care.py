@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from supervisor_healer.core.model import ConfigFound, ConfigState, Intensity, Now
+from supervisor_healer.core.model import Intensity, Now
+from supervisor_healer.core.news import ConfigFound, ConfigState
 
 MENDS = Intensity(6, 3600.0)  # of one file: more than that is a fight with somebody
 SETTLED = 2.0  # seconds that a file must have been gone before the cycle makes it anew: it may be being replaced

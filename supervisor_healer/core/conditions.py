@@ -9,9 +9,11 @@ from supervisor_healer.core.bulletin import Bulletin
 from supervisor_healer.core.care import SETTLED, Care, ConfigCare
 from supervisor_healer.core.dependencies import Dependencies
 from supervisor_healer.core.freshness import Track
-from supervisor_healer.core.model import ConfigFound, ConfigState, ConsumerVerdict, Freshness, Health, Now, Verdict
+from supervisor_healer.core.model import Freshness, Health, Now
+from supervisor_healer.core.news import ConfigFound, ConfigState
 from supervisor_healer.core.report import Entry
 from supervisor_healer.core.upkeep import Upkeep
+from supervisor_healer.core.verdicts import ConsumerVerdict, Verdict
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import ago
 

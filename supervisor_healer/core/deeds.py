@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from supervisor_healer.core.freshness import NEVER
-from supervisor_healer.core.model import ComponentEntry, ComponentResult, Note, Now
+from supervisor_healer.core.model import Now
+from supervisor_healer.core.news import ComponentEntry, ComponentResult
+from supervisor_healer.core.orders import Note
 from supervisor_healer.core.report import Entry
 from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward

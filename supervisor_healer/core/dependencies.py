@@ -5,7 +5,8 @@ from __future__ import annotations
 from supervisor_healer.core.causes import Causes
 from supervisor_healer.core.examination import InputView
 from supervisor_healer.core.explanation import NAMES_SHOWN, chains, file_verdict, gate_note
-from supervisor_healer.core.model import ConsumerVerdict, FileVerdict, Health, Now
+from supervisor_healer.core.model import Health, Now
+from supervisor_healer.core.verdicts import ConsumerVerdict, FileVerdict
 from supervisor_healer.core.ward import UNSOUND, Ward
 from supervisor_healer.words import clean_but_tokens, some
 

@@ -27,30 +27,20 @@ from supervisor_healer.core.dependencies import Dependencies
 from supervisor_healer.core.former_life import FormerLife
 from supervisor_healer.core.freshness import NEVER, Track
 from supervisor_healer.core.looks import Looks
-from supervisor_healer.core.model import (
-    Answer,
+from supervisor_healer.core.model import Health, Intensity, Mode, Now, Seen
+from supervisor_healer.core.news import (
     ComponentResult,
     ConfigFound,
-    ConsumerVerdict,
-    Decision,
     Event,
-    FileVerdict,
     HealRequest,
-    Health,
-    Intensity,
     Mended,
-    Mode,
     MonitorRequest,
-    Note,
-    Now,
     OrderFailed,
     ProcessTable,
-    Remember,
     RestoreRequest,
-    Seen,
-    Verdict,
     VerifyRequest,
 )
+from supervisor_healer.core.orders import Answer, Decision, Note, Remember
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.pipeline import Pipeline
 from supervisor_healer.core.record import Record
@@ -60,6 +50,7 @@ from supervisor_healer.core.round import Round
 from supervisor_healer.core.treatment import Treatment
 from supervisor_healer.core.triage import Triage
 from supervisor_healer.core.upkeep import Upkeep
+from supervisor_healer.core.verdicts import ConsumerVerdict, FileVerdict, Verdict
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration
 

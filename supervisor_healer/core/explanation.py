@@ -10,8 +10,10 @@ from supervisor_healer.core.causes import Causes, Way
 from supervisor_healer.core.diagnosis import Judgement
 from supervisor_healer.core.examination import InputView, OutputView
 from supervisor_healer.core.memory import Stage
-from supervisor_healer.core.model import FileVerdict, Freshness, Health, Note, Now, Verdict
+from supervisor_healer.core.model import Freshness, Health, Now
+from supervisor_healer.core.orders import Note
 from supervisor_healer.core.patient import Patient
+from supervisor_healer.core.verdicts import FileVerdict, Verdict
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import ago, clean_but_tokens, counted, duration, some, until
 

@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any
 
 from supervisor_healer.core.budget import LONGEST_WAIT, Budget, Incident, Quarantine
-from supervisor_healer.core.model import LastHeal, Now
+from supervisor_healer.core.model import Now
+from supervisor_healer.core.verdicts import LastHeal
 
 ANSWERS_KEPT = 20
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from supervisor_healer.core.memory import Wish
-from supervisor_healer.core.model import ConfigSpec, Now, ProcessState, Signal
+from supervisor_healer.core.model import ConfigSpec, Now, ProcessState
+from supervisor_healer.core.orders import Signal
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.ward import Ward
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from supervisor_healer.core.freshness import Track
-from supervisor_healer.core.model import Decision, Note, Remember
+from supervisor_healer.core.orders import Decision, Note, Remember
 from supervisor_healer.core.patient import Patient
 
 

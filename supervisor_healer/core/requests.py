@@ -15,7 +15,9 @@ from supervisor_healer.core.account import Account
 from supervisor_healer.core.diagnosis import FINE, Judgement
 from supervisor_healer.core.explanation import NAMES_SHOWN
 from supervisor_healer.core.memory import Attempt
-from supervisor_healer.core.model import Answer, HealRequest, Health, Now, Tell, VerifyRequest
+from supervisor_healer.core.model import Health, Now
+from supervisor_healer.core.news import HealRequest, VerifyRequest
+from supervisor_healer.core.orders import Answer, Tell
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.triage import Triage
 from supervisor_healer.core.upkeep import Upkeep

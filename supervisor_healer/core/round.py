@@ -13,7 +13,8 @@ from supervisor_healer.core.book import ReportBook
 from supervisor_healer.core.care import CHECK_PATIENCE, PATIENCE
 from supervisor_healer.core.freshness import NEVER
 from supervisor_healer.core.looks import Looks
-from supervisor_healer.core.model import Consult, Now
+from supervisor_healer.core.model import Now
+from supervisor_healer.core.orders import Consult
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward

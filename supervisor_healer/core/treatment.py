@@ -11,11 +11,13 @@ from supervisor_healer.core.diagnosis import FINE, Judgement
 from supervisor_healer.core.explanation import evidence
 from supervisor_healer.core.freshness import NEVER
 from supervisor_healer.core.memory import Attempt, Stage
-from supervisor_healer.core.model import Health, LastHeal, Now, ProcessState, Start, Stop
+from supervisor_healer.core.model import Health, Now, ProcessState
+from supervisor_healer.core.orders import Start, Stop
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.restart import TABLE, Do, phase
 from supervisor_healer.core.triage import Triage
+from supervisor_healer.core.verdicts import LastHeal
 from supervisor_healer.core.verification import Proof, verify
 from supervisor_healer.core.ward import Leaver, Ward
 

@@ -14,21 +14,10 @@ from supervisor_healer.core.budget import add_restart, room_at
 from supervisor_healer.core.care import CHECK_PATIENCE, MENDS, SETTLED, Care, ConfigCare
 from supervisor_healer.core.freshness import NEVER, OwnWrite, Track
 from supervisor_healer.core.hands_off import HandsOff
-from supervisor_healer.core.model import (
-    Answer,
-    ConfigFound,
-    ConfigState,
-    Create,
-    Mended,
-    Mode,
-    Now,
-    Remember,
-    Repair,
-    Restore,
-    RestoreRequest,
-    Tell,
-)
+from supervisor_healer.core.model import Mode, Now
+from supervisor_healer.core.news import ConfigFound, ConfigState, Mended, RestoreRequest
 from supervisor_healer.core.notice import Notice
+from supervisor_healer.core.orders import Answer, Create, Remember, Repair, Restore, Tell
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration

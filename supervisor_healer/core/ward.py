@@ -12,7 +12,8 @@ from supervisor_healer.core.examination import Examination, InputView
 from supervisor_healer.core.freshness import Track
 from supervisor_healer.core.limits import Limits
 from supervisor_healer.core.memory import Memory
-from supervisor_healer.core.model import Freshness, Health, InputSpec, Kind, Now, Process, ProcessTable
+from supervisor_healer.core.model import Freshness, Health, InputSpec, Kind, Now, Process
+from supervisor_healer.core.news import ProcessTable
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.pipeline import Pipeline
 

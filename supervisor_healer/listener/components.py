@@ -14,7 +14,8 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from supervisor_healer.core.model import ComponentEntry, ComponentResult, ComponentSpec
+from supervisor_healer.core.model import ComponentSpec
+from supervisor_healer.core.news import ComponentEntry, ComponentResult
 from supervisor_healer.listener import interpreter
 from supervisor_healer.listener.errands import Ended
 from supervisor_healer.words import clean

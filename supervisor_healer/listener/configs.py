@@ -14,18 +14,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from supervisor_healer.core.model import (
-    Architecture,
-    ConfigFound,
-    ConfigSpec,
-    ConfigState,
-    Create,
-    Mended,
-    Now,
-    Repair,
-    Restore,
-    Seen,
-)
+from supervisor_healer.core.model import Architecture, ConfigSpec, Now, Seen
+from supervisor_healer.core.news import ConfigFound, ConfigState, Mended
+from supervisor_healer.core.orders import Create, Repair, Restore
 from supervisor_healer.fixers.jobs import Answer, Job
 from supervisor_healer.listener.mender import UNCHECKED, Mender
 from supervisor_healer.words import clean

@@ -8,17 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import (
-    Architecture,
-    ComponentResult,
-    ConfigFound,
-    Create,
-    Mended,
-    Now,
-    Repair,
-    Restore,
-    Seen,
-)
+from supervisor_healer.core.model import Architecture, Now, Seen
+from supervisor_healer.core.news import ComponentResult, ConfigFound, Mended
+from supervisor_healer.core.orders import Create, Repair, Restore
 from supervisor_healer.listener import components
 from supervisor_healer.listener.configs import ConfigBook
 from supervisor_healer.listener.errands import Ended, Errands

@@ -23,7 +23,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from supervisor_healer.core.model import Note, Now, Remember
+from supervisor_healer.core.model import Now
+from supervisor_healer.core.orders import Note, Remember
 from supervisor_healer.listener.journal_file import (
     JournalBusyError,
     JournalError,

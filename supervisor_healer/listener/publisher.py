@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import Answer, Freshness, Now, Tell, Verdict
+from supervisor_healer.core.model import Freshness, Now
+from supervisor_healer.core.orders import Answer, Tell
+from supervisor_healer.core.verdicts import Verdict
 from supervisor_healer.listener.wire import wire_consumer, wire_file, wire_worker
 from supervisor_healer.protocol import (
     ListenerNews,

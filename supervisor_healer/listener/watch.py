@@ -11,28 +11,28 @@ from typing import Any
 
 from supervisor_healer.architecture.paths import PathError, normalised
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import (
+from supervisor_healer.core.model import Architecture, Now, Process
+from supervisor_healer.core.news import (
+    HealRequest,
+    MonitorRequest,
+    OrderFailed,
+    ProcessTable,
+    RestoreRequest,
+    VerifyRequest,
+)
+from supervisor_healer.core.orders import (
     Answer,
-    Architecture,
     Consult,
     Create,
     Decision,
-    HealRequest,
-    MonitorRequest,
     Note,
-    Now,
-    OrderFailed,
-    Process,
-    ProcessTable,
     Remember,
     Repair,
     Restore,
-    RestoreRequest,
     Signal,
     Start,
     Stop,
     Tell,
-    VerifyRequest,
 )
 from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.errors import ProtocolError, UnreachableError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from supervisor_healer.core.model import ConsumerVerdict, FileVerdict, Verdict
 from supervisor_healer.core.report import Entry, Report
+from supervisor_healer.core.verdicts import ConsumerVerdict, FileVerdict, Verdict
 from supervisor_healer.protocol import WireConsumer, WireFile, WireNote, WireWorker
 from supervisor_healer.words import clean, clean_but_tokens, render
 

@@ -14,17 +14,9 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from supervisor_healer.core.care import MENDS
-from supervisor_healer.core.model import (
-    ConfigFound,
-    ConfigSpec,
-    ConfigState,
-    Create,
-    Mended,
-    Repair,
-    Restore,
-    RestoreRequest,
-    Seen,
-)
+from supervisor_healer.core.model import ConfigSpec, Seen
+from supervisor_healer.core.news import ConfigFound, ConfigState, Mended, RestoreRequest
+from supervisor_healer.core.orders import Create, Repair, Restore
 
 if TYPE_CHECKING:
     from world import World

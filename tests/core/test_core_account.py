@@ -6,7 +6,8 @@ import pytest
 from fixer import PARTLY
 from world import HOPELESS, HOUR, INVALID, LIMIT, MINUTE, World, chain, config, file, worker
 
-from supervisor_healer.core.model import Answer, Creation, Health, Mode
+from supervisor_healer.core.model import Creation, Health, Mode
+from supervisor_healer.core.orders import Answer
 
 OK, FAILED, REFUSED = 0, 1, 75
 MADE = Creation(text="{}")

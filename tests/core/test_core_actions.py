@@ -9,7 +9,8 @@ import pytest
 from world import HOPELESS, HOUR, INVALID, MINUTE, MISSING, World, chain, config, consumer, file
 
 from supervisor_healer.core.actions import Actions
-from supervisor_healer.core.model import ConfigFound, ConfigState, Creation
+from supervisor_healer.core.model import Creation
+from supervisor_healer.core.news import ConfigFound, ConfigState
 
 NAMES = [
     "c.json",

@@ -12,7 +12,6 @@ from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import (
     ConfigSpec,
     ConsumerSpec,
-    ConsumerVerdict,
     FileSpec,
     Health,
     InputSpec,
@@ -20,12 +19,13 @@ from supervisor_healer.core.model import (
     Now,
     Process,
     ProcessState,
-    ProcessTable,
     Seen,
     WorkerSpec,
 )
+from supervisor_healer.core.news import ProcessTable
 from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.core.reach import Reach
+from supervisor_healer.core.verdicts import ConsumerVerdict
 from supervisor_healer.words import render
 
 

@@ -27,19 +27,9 @@ from world import (
 )
 
 from supervisor_healer.core.care import MENDS, SETTLED, ConfigCare
-from supervisor_healer.core.model import (
-    Answer,
-    ConfigSpec,
-    Decision,
-    Freshness,
-    Health,
-    Mended,
-    Mode,
-    Remember,
-    Repair,
-    Restore,
-    Signal,
-)
+from supervisor_healer.core.model import ConfigSpec, Freshness, Health, Mode
+from supervisor_healer.core.news import Mended
+from supervisor_healer.core.orders import Answer, Decision, Remember, Repair, Restore, Signal
 from supervisor_healer.core.upkeep import ANSWERS_KEPT
 
 PATH = "c.json"

@@ -11,7 +11,8 @@ from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.freshness import NEVER
 from supervisor_healer.core.looks import Looks
 from supervisor_healer.core.memory import Memory
-from supervisor_healer.core.model import FileSpec, Health, InputSpec, Now, Seen, Stop, WorkerSpec
+from supervisor_healer.core.model import FileSpec, Health, InputSpec, Now, Seen, WorkerSpec
+from supervisor_healer.core.orders import Stop
 from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.core.timetable import SPARE, Timetable
 

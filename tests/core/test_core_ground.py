@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from world import HOUR, LIMIT, MAX_AGE, MINUTE, World, chain, file
 
-from supervisor_healer.core.model import Health, Start
+from supervisor_healer.core.model import Health
+from supervisor_healer.core.orders import Start
 
 FULL = "the disk is full (0 KB free)"
 

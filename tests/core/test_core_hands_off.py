@@ -6,7 +6,8 @@ import pytest
 from fixer import HOPELESS
 from world import HOUR, INVALID, LIMIT, MINUTE, World, chain, config, file
 
-from supervisor_healer.core.model import ComponentResult, Creation, Health
+from supervisor_healer.core.model import Creation, Health
+from supervisor_healer.core.news import ComponentResult
 
 MADE = Creation(text="{}")
 OK = 0

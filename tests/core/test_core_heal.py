@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from world import DAY, HOUR, LIMIT, MAX_AGE, MINUTE, World, chain, file, worker
 
-from supervisor_healer.core.model import Health, Intensity, Mode, Note, ProcessState, Start, Stop, Tell
+from supervisor_healer.core.model import Health, Intensity, Mode, ProcessState
+from supervisor_healer.core.orders import Note, Start, Stop, Tell
 
 OK, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 
@@ -173,7 +174,7 @@ def test_an_unknown_name_is_bad_usage():
     world = two()
     request = world.heal("c") if "c" in world.programs else None
     assert request is None
-    from supervisor_healer.core.model import HealRequest, MonitorRequest  # noqa: PLC0415
+    from supervisor_healer.core.news import HealRequest, MonitorRequest  # noqa: PLC0415
 
     world.tell_healer(HealRequest("x", "nobody"))
     world.tell_healer(MonitorRequest("y", "nobody"))

@@ -12,7 +12,7 @@ from world import HOUR, World, chain
 
 from supervisor_healer.core.budget import LONGEST_WAIT, Budget, Incident, Quarantine
 from supervisor_healer.core.memory import Attempt, Memory, Stage
-from supervisor_healer.core.model import LastHeal
+from supervisor_healer.core.verdicts import LastHeal
 
 moments = st.floats(0, 1e6)
 maybe = st.one_of(st.none(), moments)

@@ -7,16 +7,9 @@ from collections.abc import Iterable
 import pytest
 from world import DAY, HOUR, INVALID, MAX_AGE, MINUTE, World, chain, config, file, worker
 
-from supervisor_healer.core.model import (
-    ComponentEntry,
-    ComponentResult,
-    Health,
-    Intensity,
-    Mode,
-    ProcessState,
-    ProcessTable,
-    Stop,
-)
+from supervisor_healer.core.model import Health, Intensity, Mode, ProcessState
+from supervisor_healer.core.news import ComponentEntry, ComponentResult, ProcessTable
+from supervisor_healer.core.orders import Stop
 
 PATH = "c.json"
 

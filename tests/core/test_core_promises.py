@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from world import DAY, HOUR, MINUTE, World, file, worker
 
 from supervisor_healer.core.memory import Memory
-from supervisor_healer.core.model import FileSpec, Health, Intensity, Kind, ProcessState, Start, Stop, WorkerSpec
+from supervisor_healer.core.model import FileSpec, Health, Intensity, Kind, ProcessState, WorkerSpec
+from supervisor_healer.core.orders import Start, Stop
 
 FINE = {Health.HEALTHY, Health.IDLE}
 EXAMPLES = int(os.environ.get("HEALER_EXAMPLES", "20"))  # new ones each time; a night's run: HEALER_EXAMPLES=5000

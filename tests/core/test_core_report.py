@@ -26,7 +26,8 @@ from world import (
 )
 
 from supervisor_healer.core.freshness import Track
-from supervisor_healer.core.model import ComponentEntry, ComponentResult, Creation, Health, Mode, Seen
+from supervisor_healer.core.model import Creation, Health, Mode, Seen
+from supervisor_healer.core.news import ComponentEntry, ComponentResult
 from supervisor_healer.core.report import Entry, Report
 
 

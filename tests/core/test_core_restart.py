@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from world import HOUR, LIMIT, MAX_AGE, MINUTE, World, chain, file, worker
 
-from supervisor_healer.core.model import Health, Kind, Note, OrderFailed, ProcessState, Remember, Start, Stop
+from supervisor_healer.core.model import Health, Kind, ProcessState
+from supervisor_healer.core.news import OrderFailed
+from supervisor_healer.core.orders import Note, Remember, Start, Stop
 
 
 def one_restart_of(name: str, world: World) -> bool:

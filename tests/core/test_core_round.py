@@ -8,19 +8,9 @@ from world import HOPELESS, HOUR, INVALID, MINUTE, MISSING, World, chain, config
 
 from supervisor_healer.core.care import CHECK_PATIENCE, PATIENCE
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import (
-    ConfigFound,
-    ConfigState,
-    Creation,
-    Health,
-    Intensity,
-    Mended,
-    Mode,
-    Now,
-    ProcessTable,
-    Repair,
-    Seen,
-)
+from supervisor_healer.core.model import Creation, Health, Intensity, Mode, Now, Seen
+from supervisor_healer.core.news import ConfigFound, ConfigState, Mended, ProcessTable
+from supervisor_healer.core.orders import Repair
 from supervisor_healer.core.pipeline import Pipeline, expand
 
 MADE = Creation()

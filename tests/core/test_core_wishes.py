@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import pytest
 from world import DAY, HOUR, MINUTE, World, chain, file
 
-from supervisor_healer.core.model import ComponentEntry, ComponentResult, Health, Intensity
+from supervisor_healer.core.model import Health, Intensity
+from supervisor_healer.core.news import ComponentEntry, ComponentResult
 
 WANTS_B = ComponentResult("lab", restarts=(("b", "it is slow"),))
 

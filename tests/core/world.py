@@ -25,41 +25,45 @@ from fixer import HOPELESS, INVALID, MISSING, UNREADABLE, VALID, Fixer
 
 from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import (
-    Answer,
-    ComponentResult,
     ConfigSpec,
-    Consult,
     ConsumerSpec,
-    ConsumerVerdict,
-    Create,
-    Decision,
     FileSpec,
-    HealRequest,
     Health,
     InputSpec,
     Intensity,
     Kind,
     Mode,
-    MonitorRequest,
-    Note,
     Now,
-    OrderFailed,
     Process,
     ProcessState,
+    Seen,
+    WorkerSpec,
+)
+from supervisor_healer.core.news import (
+    ComponentResult,
+    HealRequest,
+    MonitorRequest,
+    OrderFailed,
     ProcessTable,
+    VerifyRequest,
+)
+from supervisor_healer.core.orders import (
+    Answer,
+    Consult,
+    Create,
+    Decision,
+    Note,
     Remember,
     Repair,
     Restore,
-    Seen,
     Signal,
     Start,
     Stop,
     Tell,
-    VerifyRequest,
-    WorkerSpec,
 )
 from supervisor_healer.core.pipeline import Pipeline, expand, is_pattern
 from supervisor_healer.core.report import Entry, Report
+from supervisor_healer.core.verdicts import ConsumerVerdict
 
 __all__ = ["HOPELESS", "INVALID", "MISSING", "UNREADABLE", "VALID", "World"]
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_healer.core.model import ComponentEntry, ComponentResult, ComponentSpec
+from supervisor_healer.core.model import ComponentSpec
+from supervisor_healer.core.news import ComponentEntry, ComponentResult
 from supervisor_healer.listener.components import command_of, parse
 from supervisor_healer.listener.errands import Ended, Errands
 from supervisor_healer.listener.mender import COMMAND

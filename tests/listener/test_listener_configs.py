@@ -6,7 +6,9 @@ import math
 
 import pytest
 
-from supervisor_healer.core.model import Architecture, ConfigFound, ConfigSpec, ConfigState, Now, Repair, Seen
+from supervisor_healer.core.model import Architecture, ConfigSpec, Now, Seen
+from supervisor_healer.core.news import ConfigFound, ConfigState
+from supervisor_healer.core.orders import Repair
 from supervisor_healer.fixers.jobs import Answer, Job
 from supervisor_healer.listener.configs import RETRY_SILENT, STREAK, ConfigBook, Fingerprint
 from supervisor_healer.listener.mender import unanswered

@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from supervisor_healer.core.model import Note, Now, Remember
+from supervisor_healer.core.model import Now
+from supervisor_healer.core.orders import Note, Remember
 from supervisor_healer.listener.journal import Journal, JournalBusyError, JournalError, StampedNote
 from supervisor_healer.listener.journal_file import SCHEMA, migrate
 from supervisor_healer.listener.journal_rows import NOTES_KEPT

@@ -145,7 +145,8 @@ def test_a_disk_that_runs_full_under_a_worker_that_seems_well_is_reported(disk: 
     with Site([worker], architecture={"cycle": "1s"}) as site:
         site.until_healthy()
         fill(disk / "filler")
-        until_said(site, "failed", "wa", f"under {output}; wa is healthy")
+        until_said(site, "failed", "wa", "wa is healthy: every output is fresh; ")
+        until_said(site, "failed", "wa", f" under {output}")
 
 
 @needs_root

@@ -27,7 +27,7 @@ def test_without_a_healer_heal_is_refused_at_once_and_nothing_acts_later() -> No
         refused = site.ctl("heal", "wb")
         assert refused.returncode == 7
         assert "healer not running (EXITED" in refused.stdout
-        assert "supervisorctl tail healer stderr" in refused.stdout
+        assert " tail healer stderr`" in refused.stdout
         assert site.ctl("heal", "all").returncode == 7
         assert site.ctl("unmonitor", "wb").returncode == 7
         site.rpc.supervisor.startProcess("healer")

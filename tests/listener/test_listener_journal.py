@@ -230,7 +230,8 @@ def test_a_child_does_not_keep_the_lock(path: str) -> None:
 
 WRITER = """
 import sys
-from supervisor_healer.core.model import Note, Now, Remember
+from supervisor_healer.core.model import Now
+from supervisor_healer.core.orders import Note, Remember
 from supervisor_healer.listener.journal import Journal, StampedNote
 journal = Journal.open(sys.argv[1])
 assert not journal.degraded, journal.warnings
@@ -469,7 +470,8 @@ def test_what_cannot_be_written_can_be_read() -> None:
 
 READ_ONLY = """
 import json, os, sys
-from supervisor_healer.core.model import Note, Now, Remember
+from supervisor_healer.core.model import Now
+from supervisor_healer.core.orders import Note, Remember
 from supervisor_healer.listener.journal import Journal, StampedNote
 if os.getuid() == 0:
     os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
@@ -483,7 +485,8 @@ print(json.dumps({{
 
 FULL = """
 import json, resource, sys
-from supervisor_healer.core.model import Note, Now, Remember
+from supervisor_healer.core.model import Now
+from supervisor_healer.core.orders import Note, Remember
 from supervisor_healer.listener.journal import Journal, JournalError, StampedNote
 journal = Journal.open(sys.argv[1])
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -17,13 +17,13 @@ def check(sources: Sources, draft: Draft, written: Mapping[str, str]) -> None:
     knowledge = dict(_knowledge(sources, draft))
     for key, absolute in written.items():
         setting = sources.settings.get(key)
-        what = knowledge.get(os.path.realpath(absolute)) if absolute else None
+        what = knowledge.get(_real(absolute)) if absolute else None
         if what and setting is not None:
             sources.error(
                 setting, key, f"{setting.value!r} is {what}: the healer would overwrite it", "a path of its own"
             )
     for entry, path, doing in _mended(draft):
-        what = knowledge.get(os.path.realpath(os.path.join(draft.root, path)))
+        what = knowledge.get(_real(os.path.join(draft.root, path)))
         if what:
             sources.error(entry, entry.field, f"{path} is {what}: the healer would {doing} it", "another file")
 
@@ -53,12 +53,12 @@ def _knowledge(sources: Sources, draft: Draft) -> Iterator[tuple[str, str]]:
     """The files that the healer knows its architecture from, links resolved, each with what it is."""
     for spec in draft.components:
         if spec.command and "/" in spec.command[0]:
-            yield os.path.realpath(spec.command[0]), f"the program of component_healers.{spec.name}"
+            yield _real(spec.command[0]), f"the program of component_healers.{spec.name}"
     for file in draft.files.values():
         if file.create is not None and file.create.copy_of:
-            yield os.path.realpath(os.path.join(draft.root, file.create.copy_of)), f"what {file.path} is copied from"
+            yield _real(os.path.join(draft.root, file.create.copy_of)), f"what {file.path} is copied from"
     for path in draft.schema_files:
-        yield os.path.realpath(path), "a schema of `configs`"
+        yield _real(path), "a schema of `configs`"
     for path in sources.real_paths:
         yield path, "the architecture file" if len(sources.real_paths) == 1 else "a file of the architecture"
 
@@ -71,3 +71,11 @@ def _mended(draft: Draft) -> Iterator[tuple[Entry, str, str]]:
     for path, file in draft.files.items():
         if file.create is not None and path in draft.declared:
             yield draft.declared[path], path, "create"
+
+
+def _real(path: str) -> str:
+    """`path` with its links resolved; as it is where the system knows no such path (a NUL in the root)."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return path

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import until
 
 from supervisor_healer.demo import checkout, script
 from supervisor_healer.demo.checkout import Checkout, home_of
@@ -33,10 +34,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def until_spawned(stage: Stage) -> None:
-    deadline = time.monotonic() + 20
-    while not set(stage.starts()) >= NAMES:
-        assert time.monotonic() < deadline, stage.starts()
-        time.sleep(0.02)
+    until(lambda: set(stage.starts()) >= NAMES, "all are started")
 
 
 def test_it_starts_everything_and_stops_everything_also_what_is_frozen(stage: Stage) -> None:

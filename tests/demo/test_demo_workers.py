@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import waiting
 
 from supervisor_healer.demo import checkout
 from supervisor_healer.demo.files import read_json, write_json
@@ -22,10 +23,7 @@ QUIET = 1.2  # seconds without a write after which a worker counts as silent; ea
 
 
 def until(what: str, condition: Callable[[], object], within: float = 30.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(0.02)
+    waiting.until(condition, what, within)
 
 
 class Pipeline:

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 import xmlrpc.client
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import waiting
 import yaml
 
 with warnings.catch_warnings():
@@ -44,6 +44,7 @@ def stop(*_):
     os._exit(0)
 
 signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGHUP, lambda *_: open(f"{name}.noticed", "a").write(f"{os.getpid()}\\n"))
 open(f"{name}.up.{os.getpid()}", "w").close()
 if flag("fail"):
     sys.exit(1)
@@ -415,6 +416,10 @@ class Site:
         self.until_up(name)
         os.kill(self.pid(name), signal.SIGSTOP)
 
+    def noticed(self, name: str) -> list[int]:
+        """The pids of this worker's processes that were sent SIGHUP, one for each time."""
+        return [int(pid) for pid in self.read(f"{_process(name)}.noticed").split()]
+
     def until_up(self, name: str) -> None:
         """Wait until its process runs its own program, with its own signal handlers."""
 
@@ -490,11 +495,5 @@ class _Transport(supervisor.xmlrpc.SupervisorTransport):  # type: ignore[misc]
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, xmlrpc.client.Error):
-            if condition():
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+    """Wait for a condition; a supervisord that does not answer may do so later."""
+    waiting.until(condition, what, seconds, (OSError, xmlrpc.client.Error))

@@ -148,32 +148,21 @@ def test_a_restart_waits_for_the_repair_in_the_same_cycle() -> None:
         assert repaired < restarted
 
 
-SIGNALLED = """
-import os, signal, sys, time
-signal.signal(signal.SIGHUP, lambda *_: open("noticed", "a").write(f"{os.getpid()}\\n"))
-open("listening", "w").close()
-while True:
-    open("s.jsonl", "a").write("x\\n")
-    time.sleep(0.1)
-"""
-
-
 def test_who_must_notice_gets_a_signal_or_a_restart() -> None:
-    workers = [Worker("wa"), Worker("s", writes="s.jsonl", options={"command": "python3 %(here)s/signalled.py"})]
+    workers = [Worker("wa"), Worker("s")]
     reload = {"signal": "HUP", "workers": ["s"]}
     site = site_with(*workers, reload=reload, restart=["wa"])
-    site.write("signalled.py", SIGNALLED)
     with site:
         until_checked(site)
-        until((site.folder / "listening").exists, "it listens for the signal")
+        site.until_up("s")
         (site.folder / "policies.json").write_text(BROKEN)
-        until(lambda: site.read("noticed").split() == [str(site.pid("s"))], "it was signalled")
+        until(lambda: site.noticed("s") == [site.pid("s")], "it was signalled")
         site.until_heal("wa")
         assert site.starts() == {"wa": 2, "s": 1}
         assert "policies.json was repaired" in site.rpc.healer.getHistory("wa", 0)[0]["text"]
         site.until_judged_again("wa")
         assert site.starts() == {"wa": 2, "s": 1}
-        assert site.read("noticed").split() == [str(site.pid("s"))]
+        assert site.noticed("s") == [site.pid("s")]
 
 
 def test_a_backup_is_put_back_and_then_left_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
@@ -25,9 +26,9 @@ sys.exit(main.run(sys.argv[1]))
 
 # The repairing child, but for its calls on the disk and its answers. When the file `fuse` says "VICTIM CALL MOMENT",
 # the first such call of a repair kills the listener or the child, before or after the call. The fuse is taken out
-# first. While there is a file `hold`, a repair waits before its rename.
+# first. Where there is a FIFO `hold`, a repair waits before its rename until somebody has opened it for writing.
 FIXER = """
-import os, signal, sys, time
+import os, signal, sys
 from pathlib import Path
 from supervisor_healer.fixers import __main__ as fixers, folder
 
@@ -43,15 +44,14 @@ def blow(call, moment):
         return
     fuse.rename(here / "blown")
     os.kill(os.getppid() if victim == "listener" else os.getpid(), signal.SIGKILL)
-    time.sleep(600)
+    signal.pause()
 
 def patch(owner, name):
     real = getattr(owner, name)
     def patched(*arguments, **more):
         if name == "replace" and (here / "hold").exists():
             (here / "held").touch()
-            while (here / "hold").exists():
-                time.sleep(0.01)
+            (here / "hold").read_bytes()
         blow(name, "before")
         result = real(*arguments, **more)
         blow(name, "after")
@@ -69,15 +69,6 @@ for name, real in list(fixers.VERBS.items()):
         return answer
     fixers.VERBS[name] = done
 sys.exit(fixers.main())
-"""
-
-NOTICING = """
-import os, signal, time
-signal.signal(signal.SIGHUP, lambda *_: open("noticed", "a").write("x"))
-open("listening", "w").close()
-while True:
-    open("s.jsonl", "a").write("x\\n")
-    time.sleep(0.1)
 """
 
 
@@ -114,13 +105,11 @@ STEPS = ["write before", "put before", "put after", "replace before", "replace a
 @pytest.mark.parametrize("victim", ["listener", "fixer"])
 def test_killed_at_each_step(victim: str) -> None:
     """One config a step."""
-    workers = [Worker("s", writes="s.jsonl", options={"command": f"{sys.executable} -S -E %(here)s/noticing.py"})]
     names = tuple(f"c{number}.json" for number in range(len(STEPS)))
-    site = site_with(*workers, names=names, reload={"signal": "HUP", "workers": ["s"]})
-    site.write("noticing.py", NOTICING)
+    site = site_with(Worker("s"), names=names, reload={"signal": "HUP", "workers": ["s"]})
     with site:
         site.until_checked()
-        until((site.folder / "listening").exists, "it listens for the signal")
+        site.until_up("s")
         first = site.pid("healer")
         for number, (name, step) in enumerate(zip(names, STEPS, strict=True)):
             pid = site.pid("healer")
@@ -133,11 +122,11 @@ def test_killed_at_each_step(victim: str) -> None:
                 site.until_healer(other_than=pid)
             until(lambda name=name: site.events(name)[-1:] == ["repaired"], f"told after {step}")  # type: ignore[misc]
             assert site.events(name).count("repaired") == 1, step
-            until(lambda number=number: len(site.read("noticed")) > number, f"signalled, though killed {step}")  # type: ignore[misc]
-            assert len(site.read("noticed")) == number + 1, "once"
+            until(lambda number=number: len(site.noticed("s")) > number, f"signalled, though killed {step}")  # type: ignore[misc]
+            assert len(site.noticed("s")) == number + 1, "once"
             assert backups(site, name) == [BROKEN], step
         assert site.heal("all")["exit_status"] == 0
-        assert len(site.read("noticed")) == len(STEPS)
+        assert len(site.noticed("s")) == len(STEPS)
         assert [backups(site, name) for name in names] == [[BROKEN]] * len(STEPS)
         left = [path.name for path in site.folder.iterdir() if ".healer-" in path.name]
         assert not left or victim == "listener", (
@@ -162,7 +151,7 @@ def test_the_architecture_changes_while_a_config_is_being_repaired() -> None:
     site = site_with(cycle="1h", names=("c.json", "d.json"))
     with site:
         site.until_checked()
-        site.write("hold", "")
+        os.mkfifo(site.folder / "hold")
         for name in ("c.json", "d.json"):
             site.write(name, BROKEN)
         request = site.ask("all")
@@ -173,6 +162,7 @@ def test_the_architecture_changes_while_a_config_is_being_repaired() -> None:
         site.write_architecture()
         site.hup()
         until(lambda: "reloaded" in site.read("healer.err"), "another architecture")
+        (site.folder / "hold").write_bytes(b"")
         (site.folder / "hold").unlink()
         answer = site.answer(request)
         assert answer["exit_status"] in (0, 75), (answer["reason"], answer["steps"])

@@ -23,7 +23,8 @@ def run(script: str, *arguments: str) -> str:
     if sys.platform != "linux" or os.geteuid() or not os.path.exists("/dev/fuse"):
         pytest.skip("needs root, Linux and FUSE")
     command = [sys.executable, "-c", script, *arguments]
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    here = Path(__file__).parent
+    environ = {**os.environ, "PYTHONPATH": f"{here}:{here.parent}"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST + 30, env=environ, check=False)
     if done.stdout.startswith("skip"):
         pytest.skip(done.stdout)

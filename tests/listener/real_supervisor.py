@@ -14,12 +14,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 import xmlrpc.client
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import waiting
 
 from supervisor_healer.errors import UnreachableError
 from supervisor_healer.listener.events import Event
@@ -196,11 +197,5 @@ def program(
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait for a condition, with a deadline that holds on a busy machine."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, xmlrpc.client.Error, UnreachableError):
-            if condition():
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+    """Wait for a condition; a supervisord that does not answer may do so later."""
+    waiting.until(condition, what, seconds, (OSError, xmlrpc.client.Error, UnreachableError))

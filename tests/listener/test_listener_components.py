@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from supervisor_healer.core.model import ComponentSpec
 from supervisor_healer.core.news import ComponentEntry, ComponentResult
@@ -178,14 +179,18 @@ def run(site: Path, place: str, cwd: str = "") -> ComponentResult:
         cwd=cwd or str(site),
         env=os.environ | {"PYTHONPATH": f".:{site}::lib"},
     )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for one in errands.collect(time.monotonic()):
-            assert isinstance(one, Ended)
-            errands.abandon_all(0.0)
-            return parse("site", one)
-        time.sleep(0.01)
-    raise AssertionError("it has not ended")
+    end = ended(errands)
+    errands.abandon_all(0.0)
+    return parse("site", end)
+
+
+def ended(errands: Errands) -> Ended:
+    """The end of the one child."""
+    news: list[Any] = []
+    until(lambda: news.extend(errands.collect(time.monotonic())) or news, "it has ended", 60)
+    (end,) = news
+    assert isinstance(end, Ended)
+    return end
 
 
 def test_a_function(site: Path) -> None:
@@ -259,12 +264,9 @@ def test_nor_by_the_repairing_child(site: Path, data: Path, monkeypatch: pytest.
     }  # fmt: skip
     errands = Errands()
     errands.start("k", COMMAND, timeout=60, stdin=json.dumps(job).encode() + b"\n")
-    ends: list[Any] = []
-    while not ends:
-        ends += errands.collect(time.monotonic())
-        time.sleep(0.01)
+    end = ended(errands)
     errands.abandon_all(0.0)
-    assert json.loads(ends[0].stdout)["outcome"] == "done", ends
+    assert json.loads(end.stdout)["outcome"] == "done", end
     assert not (data / "planted").exists()
 
 
@@ -274,12 +276,9 @@ def test_its_working_folder_is_the_root_of_all_unless_said_otherwise(
     monkeypatch.chdir(tmp_path)
     errands = Errands()
     errands.start("k", ["pwd"], timeout=60)
-    ends: list[Any] = []
-    while not ends:
-        ends += errands.collect(time.monotonic())
-        time.sleep(0.01)
+    end = ended(errands)
     errands.abandon_all(5.0)
-    assert ends[0].stdout == b"/\n"
+    assert end.stdout == b"/\n"
 
 
 def test_a_command() -> None:

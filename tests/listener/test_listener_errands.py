@@ -16,6 +16,7 @@ from pathlib import Path
 import dead_mount
 import psutil
 import pytest
+from waiting import until
 
 from supervisor_healer.listener import child as child_module
 from supervisor_healer.listener.errands import MEGABYTE, Ended, Errands, Line
@@ -72,13 +73,6 @@ def alive(pid: int) -> bool:
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 # --- children that behave ------------------------------------------------------------------------------------
@@ -390,7 +384,7 @@ def test_no_descriptor_is_left_behind(errands: Errands, monkeypatch: pytest.Monk
 
 
 DEAD_FOLDER = """
-import os, sys, time
+import os, select, sys, time
 import dead_mount
 from supervisor_healer.listener.errands import Ended, Errands
 
@@ -404,7 +398,7 @@ errands.start("fine", ["echo", "fine"], timeout=30)
 assert time.monotonic() - began < 5
 ends = []
 while len(ends) < 3 and time.monotonic() < began + 30:
-    time.sleep(0.01)
+    select.select([errands], [], [], 1)
     ends += errands.collect(time.monotonic())
 os.close(fuse)
 errands.abandon_all()
@@ -424,13 +418,13 @@ def test_a_folder_or_program_on_a_mount_that_nobody_answers_for(tmp_path: Path) 
 
 def test_the_listener_is_killed_and_its_children_with_all_that_they_have_started(tmp_path: Path) -> None:
     code = (
-        "import sys, time\nfrom supervisor_healer.listener.errands import Errands\n"
+        "import signal, sys, time\nfrom supervisor_healer.listener.errands import Errands\n"
         "e = Errands()\n"
         "e.start('past', ['/bin/sh', '-c', 'setsid sleep 600 & echo $! >past'], timeout=60, cwd=sys.argv[1])\n"
         "while e.running('past'): e.collect(time.monotonic())\n"
         "for name in 'ab': e.start(name, ['/bin/sh', '-c', 'sleep 600 & echo $$ $! >.$0; mv .$0 $0; wait', name],"
         " timeout=60, cwd=sys.argv[1])\n"
-        "print('x', flush=True)\ntime.sleep(60)"
+        "print('x', flush=True)\nsignal.pause()"
     )
     with subprocess.Popen([*python(code), str(tmp_path)], stdout=subprocess.PIPE) as listener:
         assert listener.stdout is not None

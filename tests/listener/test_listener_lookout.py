@@ -9,12 +9,13 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dead_mount
 import pytest
+from waiting import until
 
 from supervisor_healer.core.model import Seen
 from supervisor_healer.listener import lookout as module
@@ -69,13 +70,6 @@ def lookout(sea: Sea, tmp_path: Path) -> Iterator[Lookout]:
     lookout = Lookout(str(tmp_path), PATIENCE, sea)
     yield lookout
     lookout.close()
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def threads() -> int:
@@ -292,6 +286,7 @@ def test_mounts_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch, sea: Sea, 
 DEAD_MOUNT = """
 import json, os, sys, threading, time
 import dead_mount
+from waiting import until
 from supervisor_healer.listener.lookout import Lookout
 
 folder = sys.argv[1]
@@ -312,9 +307,7 @@ for _ in range(3):
 answers.append(lookout.fingerprints(["dead/a", "alive/x"]))
 answers.append(lookout.hung)
 os.close(fuse)  # the end of the connection: every request fails
-deadline = time.monotonic() + 20
-while lookout.hung and time.monotonic() < deadline:
-    time.sleep(0.01)
+until(lambda: not lookout.hung, "the mount is gone")
 answers.append(lookout.hung)
 answers.append({path: one.problem for path, one in lookout.look(["dead/a", "alive/x"]).items()})
 print(json.dumps(answers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import selectors
 import signal
 import sys
@@ -22,9 +23,9 @@ from supervisor_healer.listener.mender import CHILDREN, SUSPECTS, Mender
 Schema = dict[str, Any]
 
 # A child that notes what it begins and ends in `log`, each line whole. What it does depends on the name of the file:
-# hang* waits for a file `go`, die* kills itself (die-once* the first time), odd* answers nonsense.
+# hang* waits until `gate` is unlocked, die* kills itself (die-once* the first time), odd* answers nonsense.
 CHILD = """
-import json, os, signal, sys, time
+import fcntl, json, os, signal, sys
 from supervisor_healer.listener.mender import unanswered
 
 def note(what):
@@ -36,8 +37,9 @@ for line in sys.stdin:
     job = json.loads(line)
     path, verb = job["path"], job["verb"]
     note(f"+{verb} {path}")
-    while path.startswith("hang") and not os.path.exists("go"):
-        time.sleep(0.01)
+    if path.startswith("hang"):
+        with open("gate") as gate:
+            fcntl.flock(gate, fcntl.LOCK_SH)
     if path.startswith("die") and not (path.startswith("die-once") and os.path.exists("died")):
         open("died", "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -52,6 +54,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.gate = (folder / "gate").open("w")
+        fcntl.flock(self.gate, fcntl.LOCK_EX)
         self.errands = Errands()
         self.mender = Mender(self.errands)
         self.answers: list[Answer] = []
@@ -88,7 +92,7 @@ class Bench:
         return []
 
     def go(self) -> None:
-        (self.folder / "go").touch()
+        fcntl.flock(self.gate, fcntl.LOCK_UN)
 
 
 @pytest.fixture
@@ -98,6 +102,7 @@ def real(tmp_path: Path) -> Iterator[Bench]:
     yield bench
     bench.errands.abandon_all(0.2)
     bench.errands._selector.close()
+    bench.gate.close()
 
 
 @pytest.fixture

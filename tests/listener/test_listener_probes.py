@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import until
 
 from supervisor_healer.core.model import Seen
 from supervisor_healer.listener.probes import boot_id, frozen, look, read_now, resume
@@ -245,13 +246,6 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.stdout.readline()
         yield process
         process.kill()
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_a_frozen_process(sleeper: subprocess.Popen[bytes]) -> None:

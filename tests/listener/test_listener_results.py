@@ -24,6 +24,7 @@ import pytest
 from fakes.swapping import swapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import until
 
 from supervisor_healer.core.model import Mode
 from supervisor_healer.core.report import Entry, Report
@@ -78,13 +79,6 @@ def a_report(**more: Any) -> dict[str, Any]:
         "history": [],
         **more,
     }
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,7 +246,8 @@ def test_an_interrupted_verify_leaves_the_request_going(supervisord: Supervisord
     well(supervisord)
     typed = Typed(supervisord, "verify")
     opened(supervisord)
-    time.sleep(0.3)  # it follows; nothing tells that from outside
+    where = Path(f"/proc/{typed.process.pid}/wchan")
+    until(lambda: any(call in where.read_text() for call in ("nanosleep", "select")), "it pauses between two looks")
     typed.process.send_signal(signal.SIGINT)
     assert "interrupted; the request goes on" in typed.end(3)
 

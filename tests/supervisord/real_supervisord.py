@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import waiting
 
 from supervisor_healer import protocol
 
@@ -316,14 +317,8 @@ def _ready(pid: int) -> bool:
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 10) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, xmlrpc.client.Error):
-            if condition():
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+    """Wait for a condition; a supervisord that does not answer may do so later."""
+    waiting.until(condition, what, seconds, (OSError, xmlrpc.client.Error))
 
 
 @contextlib.contextmanager

@@ -63,7 +63,6 @@ class Mender:
         self._mending: dict[Place, None] = {}  # the places for which a mend waits
         self._busy: dict[str, Task] = {}  # by child
         self._idle: dict[str, float] = {}  # child -> since when (mono)
-        self._leaving: set[str] = set()
         self._numbers = count(1)
 
     def submit(self, job: Job, *, suspect: bool = False) -> None:
@@ -99,7 +98,6 @@ class Mender:
             self._errands.feed(key, json.dumps(fit.job, ensure_ascii=True).encode("ascii") + b"\n")
         for key in [key for key, since in self._idle.items() if now >= since + LINGER]:
             del self._idle[key]
-            self._leaving.add(key)
             self._errands.close_stdin(key)
 
     def _next(self) -> Task | None:
@@ -149,7 +147,6 @@ class Mender:
             task = self._busy.pop(one.key, None)
             if isinstance(one, Ended):
                 self._idle.pop(one.key, None)
-                self._leaving.discard(one.key)
                 answers += self._ended(task, one)
             elif task is not None:
                 self._idle[one.key] = now

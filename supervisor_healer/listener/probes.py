@@ -21,19 +21,14 @@ from fnmatch import translate
 from functools import lru_cache
 
 from supervisor_healer.core.model import Now, Seen
+from supervisor_healer.fixers.target import KINDS
+from supervisor_healer.fixers.target import fingerprint as fingerprint_of
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NOT_THERE = Seen()
 _NUL = "its name has a NUL byte"  # the one ValueError of the calls below; its text differs between Pythons
 _WILD = re.compile(r"[*?[]")
-_KINDS = (
-    (stat.S_ISDIR, "is a directory"),
-    (stat.S_ISFIFO, "is a FIFO"),
-    (stat.S_ISSOCK, "is a socket"),
-    (stat.S_ISCHR, "is a device"),
-    (stat.S_ISBLK, "is a device"),
-)
 _SCARCE_BYTES = 1024 * 1024  # a disk with less room than this, and less than a thousandth of its size, is full
 _SCARCE_SHARE = 0.001
 # Seconds by which a process' creation may differ from the start that supervisord noted: psutil derives it from
@@ -78,12 +73,11 @@ def folder(root: str, path: str) -> str:
 
 
 def fingerprint(root: str, path: str) -> tuple[int, ...]:
-    """What changes with every change of a file: (mtime_ns, ctime_ns, size, inode, device), () where there is none."""
+    """What changes with every change of a file, as a check of it tells it; () where there is none."""
     try:
-        found = os.stat(path if path.startswith("/") else _prefix(root) + path)
+        return tuple(fingerprint_of(os.stat(path if path.startswith("/") else _prefix(root) + path)))
     except (OSError, ValueError):
         return ()
-    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
 
 
 def _prefix(root: str) -> str:
@@ -122,8 +116,7 @@ def _look_at(path: str) -> Seen:
         return Seen(problem=_NUL)
     if stat.S_ISREG(found.st_mode):
         return Seen(found.st_mtime)
-    kinds = (text for is_kind, text in _KINDS if is_kind(found.st_mode))
-    return Seen(problem=f"{next(kinds, 'is of an unknown kind')}, not a file")
+    return Seen(problem=f"is {KINDS.get(stat.S_IFMT(found.st_mode), 'of an unknown kind')}, not a file")
 
 
 def _link_to_nowhere(path: str) -> Seen:

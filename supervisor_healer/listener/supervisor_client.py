@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from supervisor_healer.core.model import Process, ProcessState
 from supervisor_healer.errors import ProtocolError
-from supervisor_healer.listener.rpc import TIMEOUT, Channel, RefusedError
+from supervisor_healer.listener.rpc import TIMEOUT, Channel
 from supervisor_healer.protocol import (
     Order,
     OrderAnswer,
@@ -19,17 +19,6 @@ from supervisor_healer.protocol import (
     decode,
     encode,
 )
-
-_BAD_NAME = 10  # supervisor.xmlrpc.Faults
-
-
-class Sighting(NamedTuple):
-    """One process as Supervisor's own namespace describes it. `start` has whole seconds (0.0: never started)."""
-
-    statename: str
-    pid: int
-    start: float
-    spawnerr: str
 
 
 class SupervisorClient:
@@ -49,8 +38,6 @@ class SupervisorClient:
     def close(self) -> None:
         """Close the connection; the next call opens another."""
         self._channel.close()
-
-    # --- our own namespace -----------------------------------------------------------------------------------
 
     def publish(self, publication: Publication) -> PublishAnswer:
         """Hand the news to supervisord, and learn whether there are requests to fetch."""
@@ -78,35 +65,6 @@ class SupervisorClient:
         """Ask for `signal` (a name such as ``HUP``) to be sent to the process `pid` of ``group:name``."""
         order: SignalOrder = {"address": address, "pid": pid, "signal": signal}
         return _typed(OrderAnswer, self._ask("healer.signalWorker", encode(order), may_repeat=False))
-
-    # --- Supervisor's own ------------------------------------------------------------------------------------
-
-    def state(self) -> str:
-        """supervisord's own state, ``RUNNING`` or ``FATAL``; while it shuts down, ShuttingDownError is raised."""
-        answer = self._channel.call("supervisor.getState")
-        if not isinstance(answer, dict) or not isinstance(answer.get("statename"), str):
-            raise ProtocolError(f"supervisor.getState answered {_short(answer)}")
-        return cast(str, answer["statename"])
-
-    def process(self, address: str) -> Sighting | None:
-        """How ``group:name`` stands now, None if there is no such process.
-
-        Cheap enough to follow a stop or start with. Like any call it also wakes supervisord's loop, which on an
-        idle host would notice a process' end only up to a second later.
-        """
-        try:
-            answer = self._channel.call("supervisor.getProcessInfo", address)
-        except RefusedError as error:
-            if error.code == _BAD_NAME:
-                return None
-            raise
-        if not isinstance(answer, dict):
-            raise ProtocolError(f"supervisor.getProcessInfo answered {_short(answer)}")
-        values = (answer.get("statename"), answer.get("pid"), answer.get("start"), answer.get("spawnerr"))
-        statename, pid, start, spawnerr = values
-        if not (isinstance(statename, str) and isinstance(pid, int) and isinstance(start, int | float)):
-            raise ProtocolError(f"supervisor.getProcessInfo answered {_short(answer)}")
-        return Sighting(statename, pid, float(start), spawnerr if isinstance(spawnerr, str) else "")
 
     # --- one call --------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A Supervisor in this process: simulated programs, its own clock, the interface of `SupervisorClient`, its events.
+"""A Supervisor in this process: simulated programs, its own clock, the interface of `AskingClient`, its events.
 
 It moves only when it is told to: `advance` lets time pass, a call answers at once.
 
@@ -11,10 +11,10 @@ from __future__ import annotations
 import signal as signals
 from collections.abc import Iterable
 
+from fakes.client import Sighting
 from fakes.processes import UP, FakeProcess, FakeProcessTable, Program
 from supervisor_healer.errors import UnreachableError
 from supervisor_healer.listener.rpc import ShuttingDownError
-from supervisor_healer.listener.supervisor_client import Sighting
 from supervisor_healer.protocol import RING, OrderAnswer, ProcessRow, Publication, PublishAnswer, WireRequest
 
 NOT_RUNNING, ALREADY_STARTED, BAD_NAME = "NOT_RUNNING", "ALREADY_STARTED", "BAD_NAME"

@@ -1,6 +1,6 @@
 """A real supervisord in a temporary folder, whose event listener records every event it gets.
 
-The listener reads with the product's own `EventChannel`; tests call with the product's own `SupervisorClient`, and
+The listener reads with the product's own `EventChannel`; tests call with the product's own client, and
 with Supervisor's own transport where they play the operator.
 """
 
@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import waiting
+from fakes.client import AskingClient
 
 from supervisor_healer.errors import UnreachableError
 from supervisor_healer.listener.events import Event
-from supervisor_healer.listener.supervisor_client import SupervisorClient
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # supervisor 4.2.5 imports pkg_resources, which warns of itself
@@ -121,7 +121,7 @@ class RealSupervisor:
         self.environ = {"SUPERVISOR_SERVER_URL": f"unix://{self.folder}/s.sock"}
         if password:
             self.environ |= {"SUPERVISOR_USERNAME": "u", "SUPERVISOR_PASSWORD": password}
-        self.client = SupervisorClient(self.environ, timeout=20)
+        self.client = AskingClient(self.environ, timeout=20)
         self._transport = supervisor.xmlrpc.SupervisorTransport(
             "u" if password else None, password or None, self.environ["SUPERVISOR_SERVER_URL"]
         )

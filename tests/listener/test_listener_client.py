@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.client import AskingClient, Sighting
 from real_supervisor import PLAIN_RPC, RealSupervisor, program, until
 
 from supervisor_healer import protocol
 from supervisor_healer.core.model import Process, ProcessState
 from supervisor_healer.errors import ProtocolError, UnreachableError
 from supervisor_healer.listener.rpc import RefusedError, ShuttingDownError
-from supervisor_healer.listener.supervisor_client import Sighting, SupervisorClient, row_to_process
+from supervisor_healer.listener.supervisor_client import row_to_process
 
 # --- a supervisord that does as it is told --------------------------------------------------------------------
 
@@ -73,9 +74,9 @@ class Scripted:
         os.unlink(self.path)
         os.rmdir(self.folder)
 
-    def client(self, timeout: float = 20.0, **environ: str) -> contextlib.closing[SupervisorClient]:
+    def client(self, timeout: float = 20.0, **environ: str) -> contextlib.closing[AskingClient]:
         environ = {"SUPERVISOR_SERVER_URL": f"unix://{self.path}", **environ}
-        return contextlib.closing(SupervisorClient(environ, timeout=timeout))
+        return contextlib.closing(AskingClient(environ, timeout=timeout))
 
     def _serve(self) -> None:
         while not self.done.is_set():
@@ -247,7 +248,7 @@ def test_a_connection_that_was_closed_meanwhile() -> None:
         (lambda client: client.publish(NEWS), {"requests": 0, "generation": 0, "budget_left": {}}),
     ],
 )
-def test_a_connection_that_breaks_in_a_call(call: Callable[[SupervisorClient], object], answer: object) -> None:
+def test_a_connection_that_breaks_in_a_call(call: Callable[[AskingClient], object], answer: object) -> None:
     with Scripted(RUNNING, DROP, ours(answer)) as server, server.client() as client:
         client.state()
         assert call(client) == answer
@@ -298,12 +299,12 @@ def test_no_answer_in_time() -> None:
 )
 def test_no_address(url: str, text: str) -> None:
     with pytest.raises(UnreachableError) as caught:
-        SupervisorClient({"SUPERVISOR_SERVER_URL": url} if url else {})
+        AskingClient({"SUPERVISOR_SERVER_URL": url} if url else {})
     assert text in str(caught.value)
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    with contextlib.closing(SupervisorClient({"SUPERVISOR_SERVER_URL": f"unix://{tmp_path}/gone"})) as client:
+    with contextlib.closing(AskingClient({"SUPERVISOR_SERVER_URL": f"unix://{tmp_path}/gone"})) as client:
         with pytest.raises(UnreachableError, match="no such socket"):
             client.state()
         with pytest.raises(UnreachableError, match="no such socket"):
@@ -312,7 +313,7 @@ def test_nobody_there(tmp_path: Path) -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with (
-            contextlib.closing(SupervisorClient({"SUPERVISOR_SERVER_URL": url})) as client,
+            contextlib.closing(AskingClient({"SUPERVISOR_SERVER_URL": url})) as client,
             pytest.raises(UnreachableError, match="connection refused"),
         ):
             client.state()
@@ -354,18 +355,18 @@ def guarded() -> Iterator[RealSupervisor]:
 @pytest.mark.real
 def test_real_password(guarded: RealSupervisor) -> None:
     url = guarded.environ["SUPERVISOR_SERVER_URL"]
-    with contextlib.closing(SupervisorClient({"SUPERVISOR_SERVER_URL": url})) as client:
+    with contextlib.closing(AskingClient({"SUPERVISOR_SERVER_URL": url})) as client:
         for _ in range(2):
             with pytest.raises(UnreachableError, match=r"asks for a password: add environment=SUPERVISOR_USERNAME="):
                 client.state()
     wrong = {**guarded.environ, "SUPERVISOR_PASSWORD": "wrong"}
     with (
-        contextlib.closing(SupervisorClient(wrong)) as client,
+        contextlib.closing(AskingClient(wrong)) as client,
         pytest.raises(UnreachableError, match="does not accept"),
     ):
         client.state()
     inet = {**guarded.environ, "SUPERVISOR_SERVER_URL": guarded.environ["INET"]}
-    with contextlib.closing(SupervisorClient(inet)) as client:
+    with contextlib.closing(AskingClient(inet)) as client:
         assert client.state() == "RUNNING"
         assert client.process("w:w") == guarded.client.process("w:w")
     with pytest.raises(UnreachableError, match=r"knows no healer.getProcessTable: .*\[rpcinterface:healer\]"):
@@ -382,7 +383,7 @@ client = SupervisorClient({"SUPERVISOR_SERVER_URL": sys.argv[1]})
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
-    client.state()
+    client.process_table()
 except UnreachableError as error:
     print(error)
 """

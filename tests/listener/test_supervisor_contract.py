@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pytest
+from fakes.client import AskingClient
 from fakes.processes import EXITS_AFTER, Program
 from fakes.supervisor import FakeSupervisor
 from real_supervisor import RealSupervisor, program, until
 
 from supervisor_healer.core.model import Process, ProcessState
 from supervisor_healer.listener.events import Event, ProcessStateChanged, Ring, meaning
-from supervisor_healer.listener.supervisor_client import SupervisorClient, row_to_process
+from supervisor_healer.listener.supervisor_client import row_to_process
 from supervisor_healer.protocol import RING, ProcessRow, Publication, PublishAnswer
 
 PROGRAMS = [
@@ -57,7 +58,7 @@ PROGRAMS = [
 class World(Protocol):
     """What a scenario needs of either Supervisor."""
 
-    client: SupervisorClient
+    client: AskingClient
 
     def events(self) -> list[Event]: ...
     def operator_stop(self, address: str) -> str: ...
@@ -74,7 +75,7 @@ class World(Protocol):
 class FakeWorld:
     def __init__(self) -> None:
         self.fake = FakeSupervisor(PROGRAMS)
-        self.client = cast("SupervisorClient", self.fake)
+        self.client = cast("AskingClient", self.fake)
         self._events: list[Event] = []
         self.operator_stop = self.fake.operator_stop
         self.operator_start = self.fake.operator_start

@@ -48,7 +48,8 @@ class Lookout:
         self._hangs: list[_Hang] = []
         self._mounts: tuple[str, ...] = ()
         self._silent: dict[str, _Worker] = {}  # mount points that do not answer, and the thread that has asked
-        self._places: dict[str, tuple[str, str]] = {}  # path: its folder and mount, as of the last discovery
+        # root and path: its folder and mount, as of the last discovery
+        self._places: dict[tuple[str, str], tuple[str, str]] = {}
         self._slow: dict[str, float] = {}  # paths that were given up and have answered in the end, in so many seconds
 
     def look(self, paths: Iterable[str], grounds: Collection[str] = ()) -> dict[str, Seen]:
@@ -156,12 +157,13 @@ class Lookout:
 
     def _place(self, path: str) -> tuple[str, str]:
         """Folder (of a pattern ``FOLDER/*``) and mount point ('' unknown), by name: following links might hang."""
-        place = self._places.get(path)
+        place = self._places.get((self.root, path))
         if place is None:
             folder = os.path.normpath(probes.folder(self.root, path))
             inside = folder.rstrip("/") + "/"
             mount = next((mount for mount in self._mounts if inside.startswith(mount.rstrip("/") + "/")), "")
-            place = self._places[path] = inside + "*" if is_pattern(path) else folder, mount
+            place = inside + "*" if is_pattern(path) else folder, mount
+            self._places[self.root, path] = place
         return place
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 from supervisor_healer.architecture.paths import PathError, normalised
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import Architecture, Now, Process
+from supervisor_healer.core.model import Architecture, Now
 from supervisor_healer.core.news import (
     HealRequest,
     MonitorRequest,
-    OrderFailed,
     ProcessTable,
     RestoreRequest,
     VerifyRequest,
@@ -37,6 +36,7 @@ from supervisor_healer.core.orders import (
 from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.errors import ProtocolError, UnreachableError
 from supervisor_healer.listener import probes
+from supervisor_healer.listener.dispatch import Dispatch
 from supervisor_healer.listener.hands import Hands
 from supervisor_healer.listener.journal import Journal, JournalError, StampedNote
 from supervisor_healer.listener.publisher import Publisher
@@ -44,7 +44,7 @@ from supervisor_healer.listener.results import bounded
 from supervisor_healer.listener.rpc import RefusedError, ShuttingDownError
 from supervisor_healer.listener.supervisor_client import SupervisorClient, row_to_process
 from supervisor_healer.listener.wire import wire_report
-from supervisor_healer.protocol import HEARTBEAT, HISTORY_KEPT, OrderAnswer, WireRequest
+from supervisor_healer.protocol import HEARTBEAT, HISTORY_KEPT, WireRequest
 from supervisor_healer.words import counted, render
 
 FIRST_FOLLOW, LONGEST_FOLLOW = 0.005, 0.5  # seconds between two looks at a process that is being stopped or started
@@ -80,6 +80,7 @@ class Watch:
         self._publisher = publisher
         self._hands = hands
         self._log = log
+        self._dispatch = Dispatch(client, log)
         self._addresses: dict[str, list[str]] = {}
         self.engine = Engine(
             _pipeline(architecture, {}), draw=random.Random(os.urandom(16)).random, **_policies(architecture)
@@ -267,10 +268,8 @@ class Watch:
                 self._next_heartbeat = now.mono  # who asked shall see all of what was looked at for it
         for decision in decisions:
             match decision:
-                case Stop() | Start():
-                    self._carry_out(decision, now)
-                case Signal():
-                    self._signal(decision, now)
+                case Stop() | Start() | Signal():
+                    self._give(decision, now)
                 case Create() | Repair() | Restore():
                     self._hands.mend(decision)
                 case Consult():
@@ -322,44 +321,19 @@ class Watch:
             written = self._journal.remember(items, notes, meta)  # in memory now
         self._publisher.note(written)
 
-    def _carry_out(self, order: Stop | Start, now: Now) -> None:
-        """Give one order. Whatever comes of it is seen in the process table, which is read right after."""
-        self._table_wanted, self._table_ready_at, self._follow_wait = True, 0.0, FIRST_FOLLOW
+    def _give(self, order: Stop | Start | Signal, now: Now) -> None:
+        """Give one order. What comes of a stop or a start is seen in the process table, which is read right after."""
+        if not isinstance(order, Signal):
+            self._table_wanted, self._table_ready_at, self._follow_wait = True, 0.0, FIRST_FOLLOW
+        patient = self.engine.patients.get(order.worker)
+        process = None if patient is None else patient.process
         try:
-            if isinstance(order, Stop):
-                answer = self._client.stop_worker(order.address, order.pid)
-                self._wake_frozen(order, answer)
-            else:
-                answer = self._client.start_worker(order.address)
+            failed = self._dispatch.give(order, process.start if process else 0.0)
         except (UnreachableError, ProtocolError) as error:
             self._unreachable(error, now)
             return
-        verb = "stop" if isinstance(order, Stop) else "start"
-        if answer["outcome"] != "accepted":
-            self._log(f"{order.worker}: {verb}: {answer['outcome']} {answer['reason']}".rstrip())
-        if answer["outcome"] == "failed" and answer["statename"] != "STOPPING":
-            self.engine.hear(OrderFailed(order.worker, answer["reason"]), now)
-
-    def _signal(self, order: Signal, now: Now) -> None:
-        """A config that it reads was mended; the process has a signal for that."""
-        try:
-            answer = self._client.signal_worker(order.address, order.pid, order.signal)
-        except (UnreachableError, ProtocolError) as error:
-            self._unreachable(error, now)
-            return
-        if answer["outcome"] != "accepted":
-            self._log(f"{order.worker}: SIG{order.signal}: {answer['outcome']} {answer['reason']}".rstrip())
-
-    def _wake_frozen(self, order: Stop, answer: OrderAnswer) -> None:
-        """A process stopped by SIGSTOP cannot see the stop request; awake, it goes at once, not after stopwaitsecs."""
-        if answer["outcome"] == "accepted" and order.pid and probes.frozen(order.pid):
-            process = self._process(order.worker)
-            if probes.resume(order.pid, process.start if process else 0.0):
-                self._log(f"{order.worker}: pid {order.pid} was frozen: sent SIGCONT after the stop request")
-
-    def _process(self, worker: str) -> Process | None:
-        patient = self.engine.patients.get(worker)
-        return None if patient is None else patient.process
+        if failed is not None:
+            self.engine.hear(failed, now)
 
     # --- publishing and saving --------------------------------------------------------------------------------------
 

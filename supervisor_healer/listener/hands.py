@@ -103,9 +103,8 @@ class Hands:
         if self._results is not None:
             self._results.submit(rendered(report, now.mono))
 
-    @property
     def problems(self) -> list[str]:
-        """What a person should know of the healer's own work."""
+        """What a person should know of the healer's own work; what is new in it is logged."""
         found = [f"a look at {path} hangs: nobody can tell how that file is" for path, _ in self._lookout.hung]
         if self._results is not None and self._results.problem:
             found.append(f"results file: {self._results.problem}")

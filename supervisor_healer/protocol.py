@@ -3,6 +3,7 @@
     listener    -- publish(Publication) ---------------->  plugin in supervisord   answers PublishAnswer
     listener    -- takeRequests(), getProcessTable() ---->  plugin                  answers [WireRequest], [ProcessRow]
     listener    -- stopWorker(Order), startWorker(Order) ->  plugin                  answers OrderAnswer
+    listener    -- signalWorker(SignalOrder) ------------->  plugin                  answers OrderAnswer
     ctl, others -- heal, getRequest, getWorkerHealth ... ->  plugin                  answers XML-RPC structs (DESIGN 7)
 
 Everything the listener and the plugin exchange is one string of ASCII JSON, `{"version": ..., "body": ...}`;

@@ -105,7 +105,10 @@ class Hands:
 
     def problems(self) -> list[str]:
         """What a person should know of the healer's own work; what is new in it is logged."""
-        found = [f"a look at {path} hangs: nobody can tell how that file is" for path, _ in self._lookout.hung]
+        found = [
+            f"a look at {path} hangs, as on a dead mount: until it answers, nobody can tell how that file is"
+            for path, _ in self._lookout.hung
+        ]
         if self._results is not None and self._results.problem:
             found.append(f"results file: {self._results.problem}")
         for problem in found:

@@ -58,6 +58,19 @@ class Document(Protocol):
         """The text with all `edits` made and nothing else changed; CannotEditError where one has no place."""
 
 
+@dataclass(frozen=True, slots=True)
+class OneReading:
+    """What the documents of a format that has one version only have in common."""
+
+    text: str
+    value: Any
+
+    @property
+    def other(self) -> Any:
+        """The same."""
+        return self.value
+
+
 class Format(Protocol):
     """One way to write a config.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isinf
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from supervisor_healer.fixers.documents import (
     CannotEditError,
     Edit,
+    OneReading,
     Path,
     Splice,
     by_container,
@@ -34,6 +35,7 @@ from supervisor_healer.fixers.texts import (
 )
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^\s",:\[\]{}]+', re.DOTALL)
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _LONGEST_NUMBER = 300  # digits; Python refuses to read whole numbers of more than 4300
 _scan = json.JSONDecoder(strict=True).raw_decode
@@ -92,17 +94,8 @@ class JsonFormat:
 FORMAT = JsonFormat()
 
 
-@dataclass(frozen=True, slots=True)
-class JsonDocument:
+class JsonDocument(OneReading):
     """A JSON text, and what it says."""
-
-    text: str
-    value: Any
-
-    @property
-    def other(self) -> Any:
-        """The same: this format has one version only."""
-        return self.value
 
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with all `edits` made and nothing else changed."""
@@ -242,8 +235,7 @@ def _duplicate(text: str) -> UnreadableError:
 def _refuse_depth(text: str) -> None:
     """UnreadableError at the first bracket that is nested too deeply."""
     depth = 0
-    step: Callable[[str], int] = {"[": 1, "{": 1, "]": -1, "}": -1}.get  # type: ignore[assignment]
     for token in _TOKEN.finditer(text):
-        depth += step(token[0]) or 0
+        depth += _STEPS.get(token[0], 0)
         if depth > MAX_DEPTH:
             raise unreadable(text, token.start(), f"nested deeper than {MAX_DEPTH} levels")

@@ -53,8 +53,7 @@ def decode(content: bytes) -> Text:
 def unreadable(text: str, offset: int, what: str) -> UnreadableError:
     """An error at `offset` of `text`, with line and column, both from 1."""
     line = text.count("\n", 0, offset) + 1
-    column = offset - (text.rfind("\n", 0, offset) + 1) + 1
-    return placed(line, column, what)
+    return placed(line, offset - line_start(text, offset) + 1, what)
 
 
 def placed(line: int, column: int, what: str) -> UnreadableError:

@@ -20,6 +20,7 @@ from tomlkit.exceptions import ParseError, TOMLKitError
 from supervisor_healer.fixers.documents import (
     CannotEditError,
     Edit,
+    OneReading,
     Path,
     Splice,
     by_container,
@@ -54,17 +55,8 @@ class TomlFormat:
 FORMAT = TomlFormat()
 
 
-@dataclass(frozen=True, slots=True)
-class TomlDocument:
+class TomlDocument(OneReading):
     """A TOML text, and what it says."""
-
-    text: str
-    value: Any
-
-    @property
-    def other(self) -> Any:
-        """The same: this format has one version only."""
-        return self.value
 
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with all `edits` made and nothing else changed."""
@@ -206,9 +198,7 @@ def _difference(old: str, new: str) -> Splice:
 
 def _stands_on_a_line(item: Any) -> bool:
     """Whether this is ``key = value``, and not a table of its own."""
-    return not isinstance(item, (items.Table, items.AoT)) and not (
-        isinstance(item, dict) and not isinstance(item, items.InlineTable)
-    )
+    return isinstance(item, items.InlineTable) or not isinstance(item, dict | items.AoT)
 
 
 def _says(text: str, expected: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from yaml.error import MarkedYAMLError, YAMLError
-from yaml.events import DocumentStartEvent, StreamEndEvent, StreamStartEvent
+from yaml.events import DocumentStartEvent, StreamEndEvent
 from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
@@ -45,9 +45,8 @@ def parser(text: str) -> Any:
 
 def first(events: Any) -> tuple[Any, Any]:
     """The first event in the document, None where there is none; and the version that a directive gives it, or None."""
+    events.get_event()  # the beginning of the stream
     event = events.get_event()
-    if isinstance(event, StreamStartEvent):
-        event = events.get_event()
     if isinstance(event, DocumentStartEvent):
         return events.get_event(), event.version
     return None, None
@@ -55,7 +54,7 @@ def first(events: Any) -> tuple[Any, Any]:
 
 def end(events: Any) -> None:
     """NodeError unless the document was the only one."""
-    events.get_event()
+    events.get_event()  # the end of the document
     event = events.get_event()
     if not isinstance(event, StreamEndEvent):
         what = "expected a single document in the stream, but found another document"

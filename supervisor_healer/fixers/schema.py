@@ -24,6 +24,8 @@ MAX_FOUND = 1000  # violations; a document with more is not worth listing, nor r
 # what jsonschema checks by itself; what it needs other libraries for would depend on what else is installed
 FORMATS = ("date", "email", "ipv4", "ipv6", "regex", "uuid")
 
+_UNUSABLE = (re.error, UnknownType, UndefinedTypeCheck, ArithmeticError)  # raised over a schema that is none
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -93,7 +95,7 @@ class Schema:
             return Validation(broken=f"the schema refers to {shown(error.ref)}, which is not in it")
         except RecursionError:
             return Validation(broken="the schema refers to itself without end")
-        except (re.error, UnknownType, UndefinedTypeCheck, ArithmeticError) as error:
+        except _UNUSABLE as error:
             return Validation(broken=f"the schema cannot be used: {str(error).splitlines()[0]}")
         findings = sorted(
             (_finding(error, self.discretion) for error in errors[:MAX_FOUND]), key=lambda one: not one.missing
@@ -104,7 +106,7 @@ class Schema:
         """What `part` of this schema has against `value`, '' if nothing."""
         try:
             error = next(iter(self._validator.evolve(schema=part).iter_errors(value)), None)
-        except (Unresolvable, RecursionError, re.error, UnknownType, UndefinedTypeCheck, ArithmeticError) as problem:
+        except (Unresolvable, RecursionError, *_UNUSABLE) as problem:
             return str(problem).splitlines()[0]
         return "" if error is None else _words(error, self.discretion.strict)
 
@@ -117,18 +119,15 @@ class Schema:
 
 
 def _finding(error: Any, discretion: Discretion) -> Finding:
-    path = tuple(error.absolute_path)
-    missing = ""
-    if error.validator == "required":
-        missing = _missing_field(error)
-        path = (*path, missing)
+    missing = bool(error.validator == "required")
+    path = (*error.absolute_path, _missing_field(error)) if missing else tuple(error.absolute_path)
     words = _words(error, discretion)
     field = field_of(path)
     return Finding(
         path=path,
         keyword=str(error.validator or ""),
         rule=tuple(error.absolute_schema_path),
-        missing=bool(error.validator == "required"),
+        missing=missing,
         schema=error.schema,
         text=f"{field}: {words}" if field else f"the document {words}",
     )
@@ -150,9 +149,7 @@ def _words(error: Any, discretion: Discretion) -> str:
     if keyword == "type":
         return f"{value}is of the wrong type" + _expected(error.schema)
     if keyword in _SENTENCES:
-        return _SENTENCES[keyword].format(value=value, limit=shown(limit)) + (
-            _expected(error.schema) if keyword in ("pattern", "enum") and "description" in error.schema else ""
-        )
+        return _SENTENCES[keyword].format(value=value, limit=shown(limit))
     if keyword == "enum":
         return f"{value}is not one of " + ", ".join(map(shown, limit))
     if keyword == "additionalProperties":

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from supervisor_healer.fixers.schema import Schema, Validation
 
 _MAX_ALONE = 50  # edits that are tried one by one where they do not fit together,
-_LARGE = "it is too large to be repaired in time"
 _MAX_SECONDS = 5  # and for how long at about the format's pace
+_LARGE = "it is too large to be repaired in time"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,10 @@ from supervisor_healer.fixers.schema import Finding, Schema, Validation
 _MAX_BUILD = 30  # levels of missing mappings; more is a schema that requires itself
 
 # What may be said of a single value; a mapping or list that lacks or exceeds something holds what would be lost.
-_VALUE_KEYWORDS = frozenset(
-    (
-        *("type", "enum", "const", "pattern", "format", "minLength", "maxLength"),
-        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-    )
-)
-
-
+_VALUE_KEYWORDS = frozenset((
+    "type", "enum", "const", "pattern", "format", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum",
+    "exclusiveMaximum", "multipleOf",
+))  # fmt: skip
 _CHOICES = frozenset(("anyOf", "oneOf", "if", "then", "else", "not", "dependentSchemas", "contains"))
 _NAMED = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs", "definitions"))  # names follow
 _NOT_REPLACED = "a value is replaced only with `repair: values`"

@@ -15,7 +15,6 @@ import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 
 from supervisor_healer.fixers.descent import Make, descend
 from supervisor_healer.fixers.owners import named
@@ -47,9 +46,7 @@ class Folder:
     def __enter__(self) -> Folder:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
     def lock(self) -> bool:

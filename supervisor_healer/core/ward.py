@@ -118,20 +118,17 @@ class Ward:
     def _producers(self, path: str) -> tuple[Patient, ...]:
         return tuple(self.patients[name] for name in self.pipeline.producers[path])
 
-    def hear(self, table: ProcessTable, now: Now) -> set[str]:
-        """Take in processes; the workers that have changed."""
+    def hear(self, table: ProcessTable, now: Now) -> None:
+        """Take in processes; the workers that have changed are due."""
         self._heard = now
-        changed: set[str] = set()
         for process in table.processes:
             if self._processes.get(process.address) != process:
                 self._processes[process.address] = process
-                changed |= self._take(process.address, process, now)
+                self._take(process.address, process, now)
         if table.complete and len(self._processes) > len(table.processes):
             for address in self._processes.keys() - {process.address for process in table.processes}:
                 del self._processes[address]
-                changed |= self._take(address, None, now)
-        self.due |= changed
-        return changed
+                self._take(address, None, now)
 
     def watches(self, address: str) -> bool:
         """Whether the process at `address` belongs to a worker of this architecture."""
@@ -141,8 +138,9 @@ class Ward:
         """What supervisord last said of the process at `address`."""
         return self._processes.get(address)
 
-    def _take(self, address: str, process: Process | None, now: Now) -> set[str]:
+    def _take(self, address: str, process: Process | None, now: Now) -> None:
         for name in self._at.get(address, ()):
+            self.due.add(name)
             patient = self.patients[name]
             ran_before = patient.start is not None
             begins = patient.take(process, now)
@@ -152,7 +150,6 @@ class Ward:
                 patient.memory.first_start = None  # a person's own start begins its grace anew
             elif begins:
                 self._count_grace(patient)
-        return set(self._at.get(address, ()))
 
     def _count_grace(self, patient: Patient) -> None:
         first, start = patient.memory.first_start, patient.start

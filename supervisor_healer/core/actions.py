@@ -13,7 +13,7 @@ _TOUCHY_BUT_MARKS = re.compile(r"[^\w@%+=:,./*?\[\]-]")  # ... where a pattern's
 _ESCAPED = r"\\\g<0>"
 _MARKS = frozenset("*?[")
 _SPECIAL_IN_QUOTES = re.compile(r'["$`\\!]')
-_OF_THE_DISK = ("no space left", "quota exceeded", "read-only file system", "disk is full", "is full", "is read-only")
+_OF_THE_DISK = ("no space left", "quota exceeded", "read-only file system", "is full", "is read-only")
 
 
 class Actions:

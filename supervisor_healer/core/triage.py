@@ -1,4 +1,4 @@
-"""Who may be treated now, in which order, and why not: mode, budget, waits, relatives, and the host as a whole."""
+"""Who may be treated now, in which order, and why not: mode, disk, budget, waits, relatives, and the whole host."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from supervisor_healer.core.actions import Actions
 from supervisor_healer.core.budget import half_used, room_at
 from supervisor_healer.core.explanation import evidence
 from supervisor_healer.core.model import Health, Intensity, Mode, Now, ProcessState
@@ -199,7 +200,7 @@ class Triage:
         patient.memory.budget.begin_quarantine(now.mono, patient.spec.retry_after)
         self._record.worker_changed(name)
         retry = duration(patient.spec.retry_after)
-        said = f"{why}; needs a person: a probe comes in {retry}, `supervisorctl heal {name}` releases it"
+        said = f"{why}; needs a person: a probe comes in {retry}, `{Actions.heal(name)}` releases it"
         self._record.note(name, "quarantined", said, evidence(self._ward, name, now))
 
     def follow_health(self, name: str, now: Now) -> None:

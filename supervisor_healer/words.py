@@ -12,7 +12,9 @@ CLOCK_MONOTONIC is one clock for all processes of a host, which makes the token 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+NAMES_SHOWN = 10  # of those that a sentence names; there may be thousands
 
 _TOKEN = re.compile("\x1f(ago|in):(-?[0-9.]+)\x1f")
 _BIDI = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they have a terminal show another text than is there
@@ -86,6 +88,16 @@ def some(names: Sequence[str], count: int) -> str:
     ('a, b and 3 more', 'a', '')
     """
     return ", ".join(names) + (f" and {count - len(names)} more" if count > len(names) else "")
+
+
+def listed(names: Iterable[str]) -> str:
+    """All the names, or the first `NAMES_SHOWN` of a great many.
+
+    >>> listed(["a", "b"]), listed(map(str, range(12)))
+    ('a, b', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more')
+    """
+    every = tuple(names)
+    return some(every[:NAMES_SHOWN], len(every))
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from supervisor_healer.core.actions import Actions
 from supervisor_healer.core.bulletin import Bulletin
@@ -14,10 +14,8 @@ from supervisor_healer.core.news import ConfigFound, ConfigState
 from supervisor_healer.core.report import Entry
 from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.verdicts import ConsumerVerdict, Verdict
-from supervisor_healer.core.ward import Ward
-from supervisor_healer.words import ago
-
-BAD_FRESHNESS = frozenset({Freshness.STALE, Freshness.MISSING, Freshness.UNKNOWN})
+from supervisor_healer.core.ward import UNSOUND, Ward
+from supervisor_healer.words import ago, listed
 
 
 class Conditions:
@@ -150,7 +148,7 @@ class Conditions:
         if why := self._upkeep.hands_off.reason:
             said = f"{why}: no file and no config is mended, and no component healer is asked"
             yield Entry("healer", "healer", said, action=self._actions.monitor("all"))
-        by_name = {one.worker: one for one in self._verdicts}
+        by_name = self._bulletin.verdicts
         for one in by_name.values():
             said = f"{one.worker} is {one.state}: {one.reason}"
             if one.state is Health.UNMONITORED:
@@ -164,7 +162,7 @@ class Conditions:
             if consumer.state in (Health.LATE, Health.UNKNOWN):
                 yield self._of_consumer(consumer)
 
-    def _poor_files(self, by_name: dict[str, Verdict]) -> Iterator[Entry]:
+    def _poor_files(self, by_name: Mapping[str, Verdict]) -> Iterator[Entry]:
         """Every file that is not as it should be: with its producer, or with who waits for it."""
         ward = self._ward
         for path, track in ward.tracks.items():
@@ -180,8 +178,8 @@ class Conditions:
                 said += ", made by the healer and written by nobody yet"
             if not producers:
                 waiting = self._dependencies.waiting_for(path)
-                readers = f"; {', '.join(waiting)} wait{'s' * (len(waiting) == 1)} for it" if waiting else ""
-                action = self._actions.look(path) if freshness in BAD_FRESHNESS else ""
+                readers = f"; {listed(waiting)} wait{'s' * (len(waiting) == 1)} for it" if waiting else ""
+                action = self._actions.look(path) if freshness in UNSOUND else ""
                 yield Entry(path, "file", f"{said}, from outside{readers}", track.spec.critical, action)
             elif any(by_name[name].state not in (Health.HEALTHY, Health.IDLE, Health.STOPPED) for name in producers):
                 doing = ", ".join(f"{name} is {by_name[name].state}: {by_name[name].reason}" for name in producers)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from supervisor_healer.core.causes import Causes
 from supervisor_healer.core.examination import InputView
-from supervisor_healer.core.explanation import NAMES_SHOWN, chains, file_verdict, gate_note
+from supervisor_healer.core.explanation import chains, file_verdict, gate_note
 from supervisor_healer.core.model import Health, Now
 from supervisor_healer.core.verdicts import ConsumerVerdict, FileVerdict
 from supervisor_healer.core.ward import UNSOUND, Ward
-from supervisor_healer.words import clean_but_tokens, some
+from supervisor_healer.words import clean_but_tokens, listed
 
 
 class Dependencies:
     """The verdicts on consumers and on files that stand apart, as of the last `conclude`.
 
-    `concluded` are the names and paths whose verdict was drawn anew, or dropped, since somebody took note of it.
+    `concluded_consumers` and `concluded_files` are the names and paths whose verdict was drawn anew, or dropped, since
+    somebody took note of it.
     """
 
     def __init__(self, ward: Ward) -> None:
@@ -70,9 +71,9 @@ class Dependencies:
         causes = ward.causes_of(name, views, paths) if unsound else Causes()
         reason = "everything that it reads is fresh"
         if poor:
-            reason = ", ".join(map(ward.diagnosis.aged, paths))
+            reason = listed(map(ward.diagnosis.aged, paths))
         if unsound and set(causes.roots) != set(paths):
-            reason = f"by {', '.join(causes.roots)}: {reason}"
+            reason = f"by {listed(causes.roots)}: {reason}"
         return ConsumerVerdict(
             name,
             state,
@@ -96,7 +97,7 @@ class Dependencies:
         configs = [root for root in causes.roots if root in self._ward.pipeline.configs]
         files = [root for root in causes.roots if root not in (*workers, *configs)]
         return "nothing here: " + "; ".join(
-            text.format(some(names[:NAMES_SHOWN], len(names)))
+            text.format(listed(names))
             for names, text in (
                 (workers, "it is healed at {}"),
                 (configs, "what is wrong with {} has to be put right"),

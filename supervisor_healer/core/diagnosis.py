@@ -14,7 +14,7 @@ from supervisor_healer.core.freshness import INFINITE, Track
 from supervisor_healer.core.limits import Limits
 from supervisor_healer.core.model import Freshness, Health, Now, ProcessState
 from supervisor_healer.core.patient import Patient
-from supervisor_healer.words import ago, duration, until
+from supervisor_healer.words import ago, duration, listed, until
 
 #: States in which there is nothing to heal.
 FINE = frozenset({Health.HEALTHY, Health.IDLE, Health.LATE, Health.STARTING})
@@ -262,4 +262,4 @@ def short(path: str) -> str:
 
 
 def _listed(paths: tuple[str, ...]) -> str:
-    return ", ".join(map(short, paths))
+    return listed(map(short, paths))

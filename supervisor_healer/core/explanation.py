@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from supervisor_healer.core.actions import Actions
 from supervisor_healer.core.causes import Causes, Way
 from supervisor_healer.core.diagnosis import Judgement
 from supervisor_healer.core.examination import InputView, OutputView
@@ -15,7 +16,7 @@ from supervisor_healer.core.orders import Note
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.verdicts import FileVerdict, Verdict
 from supervisor_healer.core.ward import Ward
-from supervisor_healer.words import ago, clean_but_tokens, counted, duration, some, until
+from supervisor_healer.words import NAMES_SHOWN, ago, clean_but_tokens, counted, duration, listed, some, until
 
 #: The rule that each state stands for, as `explain` prints it.
 RULES: Mapping[Health, str] = {
@@ -36,7 +37,6 @@ RULES: Mapping[Health, str] = {
 }
 
 LINKS_SHOWN = 6  # steps of a long chain that are shown before its root
-NAMES_SHOWN = 10  # of those who are affected downstream
 
 #: States in which those downstream are affected, or may be soon.
 TROUBLE = frozenset([Health.STALLED, Health.DOWN, Health.QUARANTINED, Health.HEALING, Health.VERIFYING, Health.BLOCKED])
@@ -158,12 +158,12 @@ def _reason(grounds: Grounds, ward: Ward) -> str:
         if not grounds.patient.spec.outputs:
             return f"restarted {ago(attempt.started)} ago, must stay up"
         owed = [path for path in attempt.owed or grounds.patient.spec.outputs if path not in attempt.moved]
-        return f"restarted {ago(attempt.started)} ago, waits for new output in {', '.join(owed)}"
+        return f"restarted {ago(attempt.started)} ago, waits for new output in {listed(owed)}"
     if state is Health.QUARANTINED and memory.budget.quarantine is not None:
         return f"probe in {until(memory.budget.quarantine.retry_at)}; {beneath}"
     if grounds.causes.roots and state in (Health.BLOCKED, Health.DOWN):
         died = f"process {process.state}, " if state is Health.DOWN and process is not None else ""
-        return f"{died}by {', '.join(grounds.causes.roots)}: {', '.join(map(ward.diagnosis.aged, judged.not_fresh))}"
+        return f"{died}by {listed(grounds.causes.roots)}: {listed(map(ward.diagnosis.aged, judged.not_fresh))}"
     if grounds.refusal and state in (Health.STALLED, Health.DOWN):
         return f"{judged.reason}; {grounds.refusal}"
     return "; ".join([judged.reason, *_beneath_outputs(grounds, ward)])
@@ -184,20 +184,20 @@ def _next_step(grounds: Grounds) -> str:
         then = "it is started at once"
         if state is Health.BLOCKED:
             then = "it may catch up, and is restarted only if it does not"
-        return f"when {', '.join(judged.not_fresh)} is fresh again (see {', '.join(grounds.causes.roots)}) {then}"
+        return f"when {listed(judged.not_fresh)} is fresh again (see {listed(grounds.causes.roots)}) {then}"
     if state is Health.HEALING and attempt is not None:
         return "the start" if attempt.stage is Stage.STOPPING else "RUNNING, then the proof by new output"
     if state is Health.VERIFYING and attempt is not None:
         left = max(0.0, attempt.verify_within - attempt.spent)
         return f"new output heals it; without any after {duration(left)} of pending work this attempt has failed"
     if state is Health.QUARANTINED and quarantine is not None:
-        return f"a probe in {until(quarantine.retry_at)}; `supervisorctl heal {spec.name}` releases it now"
+        return f"a probe in {until(quarantine.retry_at)}; `{Actions.heal(spec.name)}` releases it now"
     if grounds.refusal and state in (Health.STALLED, Health.DOWN):
         return f"not restarted yet: {grounds.refusal}"
     return {
         Health.UNKNOWN: "it is judged as soon as there is evidence",
         Health.STOPPED: f"nothing, until somebody starts it (`supervisorctl start {spec.program}`)",
-        Health.UNMONITORED: f"nothing, until `supervisorctl monitor {spec.name}`",
+        Health.UNMONITORED: f"nothing, until `{Actions.monitor(spec.name)}`",
         Health.STARTING: "its first output, or the end of its grace",
         Health.HEALTHY: "nothing",
         Health.IDLE: "nothing, until an input moves",

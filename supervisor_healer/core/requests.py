@@ -13,7 +13,6 @@ from typing import Protocol
 
 from supervisor_healer.core.account import Account
 from supervisor_healer.core.diagnosis import FINE, Judgement
-from supervisor_healer.core.explanation import NAMES_SHOWN
 from supervisor_healer.core.memory import Attempt
 from supervisor_healer.core.model import Health, Now
 from supervisor_healer.core.news import HealRequest, VerifyRequest
@@ -22,7 +21,7 @@ from supervisor_healer.core.record import Record
 from supervisor_healer.core.triage import Triage
 from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward
-from supervisor_healer.words import counted, some
+from supervisor_healer.words import counted, listed
 
 OK, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 WORST_FIRST = (USAGE, FAILED, REFUSED, OK)
@@ -173,7 +172,7 @@ class HealDesk:
             pipeline = self._ward.pipeline
             said = f"looked at {counted(len(pipeline.workers), 'worker')} and {counted(len(pipeline.files), 'file')}"
             if paths := self._upkeep.being_checked:
-                said += f"; still being checked: {some(paths[:NAMES_SHOWN], len(paths))}"
+                said += f"; still being checked: {listed(paths)}"
             self._record.add(Answer(request, OK, said))
 
     def _add_mended(self, ticket: Ticket) -> None:
@@ -230,7 +229,7 @@ class HealDesk:
         elif request.id in attempt.requests:
             return
         elif not self._ward.patients[name].under_way and judged.not_fresh:
-            waits = ", ".join(judged.not_fresh)
+            waits = listed(judged.not_fresh)
             self._refuse(ticket, name, f"restarted already; waits for {waits} before new output can prove it")
         else:
             attempt.requests.append(request.id)
@@ -250,11 +249,11 @@ class HealDesk:
 
     def _blocked(self, ticket: Ticket, name: str, judged: Judgement) -> None:
         """Its inputs are not fresh: refused for now; among `all` it waits while somebody upstream may be healed."""
-        roots = ", ".join(self._ward.causes(name).roots)
+        roots = listed(self._ward.causes(name).roots)
         said = f"{judged.state} by {roots}: {judged.reason}"
         mended = [] if not ticket.request.dry_run else self._account.first_mended(name)
         if mended and set(judged.not_fresh) <= set(mended):
-            would = f"would repair {', '.join(mended)} first, and then judge it anew"
+            would = f"would repair {listed(mended)} first, and then judge it anew"
             self._would(ticket, name, f"{would}; {said}")
         elif ticket.request.dry_run:
             self._would(ticket, name, f"would not restart it; {said}")
@@ -267,7 +266,7 @@ class HealDesk:
         request, refusal = ticket.request, self._triage.refusal(name, now, operator=True, forced=ticket.request.force)
         forced = request.force and bool(judged.not_fresh)
         if request.dry_run:
-            inputs = f"although not fresh: {', '.join(judged.not_fresh)}" if forced else "every required input is fresh"
+            inputs = f"although not fresh: {listed(judged.not_fresh)}" if forced else "every required input is fresh"
             would = f"would restart it: {judged.reason}; {inputs}"
             self._would(ticket, name, would if refusal is None else f"would not restart it now: {refusal.text}")
         elif refusal is None:

@@ -20,6 +20,7 @@ from supervisor_healer.core.triage import Triage
 from supervisor_healer.core.verdicts import LastHeal
 from supervisor_healer.core.verification import Proof, verify
 from supervisor_healer.core.ward import Leaver, Ward
+from supervisor_healer.words import listed
 
 REORDER_AFTER = 5.0  # seconds after which an order that had no effect is given again
 
@@ -166,7 +167,7 @@ class Treatment:
         if attempt.by_operator:
             judged = self._ward.diagnosis.judge(patient, now, operator=True)
         if judged.not_fresh and not attempt.forced:
-            return f"{', '.join(judged.not_fresh)} no longer fresh"
+            return f"{listed(judged.not_fresh)} no longer fresh"
         if attempt.wished:
             return ""
         stands = judged.state not in FINE if attempt.by_operator else judged.state in (Health.STALLED, Health.DOWN)

@@ -20,7 +20,7 @@ from supervisor_healer.core.notice import Notice
 from supervisor_healer.core.orders import Answer, Create, Remember, Repair, Restore, Tell
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.ward import Ward
-from supervisor_healer.words import duration
+from supervisor_healer.words import duration, listed
 
 ANSWERS_KEPT = 20
 UNSEEN = frozenset({ConfigState.UNREADABLE, ConfigState.UNCHECKED})  # without a digest: nobody knows what stands there
@@ -327,7 +327,7 @@ class Upkeep:
         path = request.path
         care = self.configs.get(path)
         if care is None:
-            known = ", ".join(sorted(self.configs)[:5]) or "none"
+            known = listed(sorted(self.configs)) or "none"
             self._record.add(Answer(request.id, USAGE, f"{path} is no config of the architecture (these are: {known})"))
         elif request.id in care.answered:
             status, reason = care.answered[request.id]

@@ -11,7 +11,7 @@ from supervisor_healer.core.freshness import INFINITE, Track
 from supervisor_healer.core.memory import Attempt
 from supervisor_healer.core.model import Now
 from supervisor_healer.core.patient import Patient
-from supervisor_healer.words import duration
+from supervisor_healer.words import duration, listed
 
 
 class Proof(Enum):
@@ -51,13 +51,13 @@ def verify(
     ]
     if attempt.moved and (attempt.any_output or len(attempt.moved) == len(wanted)):
         took = duration(max(0.0, now.mono - attempt.started))
-        return Verification(Proof.HEALED, f"new output in {', '.join(attempt.moved)} {took} after the start")
+        return Verification(Proof.HEALED, f"new output in {listed(attempt.moved)} {took} after the start")
     waiting = [path for path in wanted if path not in attempt.moved]
     pending = any(view.pending is not None for view in judged.outputs if view.path in waiting)
     attempt.run_clock(now.mono, runs=pending and not judged.not_fresh)
-    owed = ", ".join(waiting)
+    owed = listed(waiting)
     if judged.not_fresh:
-        return _behind_a_shut_gate(attempt, f"waits for {', '.join(judged.not_fresh)} before {owed} can prove it", now)
+        return _behind_a_shut_gate(attempt, f"waits for {listed(judged.not_fresh)} before {owed} can prove it", now)
     if not pending:
         max_age = max((age for path in waiting if (age := tracks[path].spec.max_age) is not None), default=grace)
         ends = attempt.started + max_age

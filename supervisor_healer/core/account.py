@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from supervisor_healer.core.care import Care, ConfigCare
 from supervisor_healer.core.news import ConfigState
-from supervisor_healer.core.upkeep import DONE, FAILED, REFUSED, Upkeep
+from supervisor_healer.core.orders import DONE, FAILED, REFUSED
+from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward
 
 Outcomes = dict[str, tuple[int, str]]  # by path: an exit status, and words
@@ -51,7 +52,7 @@ class Account:
             return REFUSED, "it is still being checked"
         if found is None or found.state is ConfigState.VALID or care.is_left_alone:
             return None
-        said = f"{found.state}: {'; '.join(found.problems)}"
+        said = found.in_words
         if found.state is ConfigState.UNCHECKED:
             return REFUSED, said
         if not self._upkeep.restraint:
@@ -81,8 +82,8 @@ class Account:
         if found.state is ConfigState.VALID:
             return ""
         if found.state is ConfigState.UNCHECKED:
-            return f"{found.state}: {'; '.join(found.problems)}"
-        said = f"{found.state}: {'; '.join(found.problems)}; "
+            return found.in_words
+        said = f"{found.in_words}; "
         if care.is_left_alone:
             return f"{said}would be left as an operator has put it back"
         if not found.repairs:

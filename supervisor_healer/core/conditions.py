@@ -97,7 +97,7 @@ class Conditions:
             return
         if found.repairs and not care.trouble:
             return  # with the next cycle; see the warnings
-        said = f"{found.state}: {'; '.join(found.problems) or 'no reason given'}"
+        said = found.in_words
         if care.trouble:
             said += f" ({care.trouble})"
         yield self._of_path(path, "config", said, self._to_put_right(path, care, found))
@@ -196,11 +196,10 @@ class Conditions:
         found = care.found
         if found is None or found.state is ConfigState.VALID:
             return
-        wrong = f"{found.state}: {'; '.join(found.problems)}"
         if care.is_left_alone:
             said = f"{found.state}, left as an operator has put it back: {'; '.join(found.problems)}"
             yield self._of_path(path, "config", said, self._actions.edit(path))
         elif found.repairs and not care.trouble:
             why = self._upkeep.restraint
             when, action = (f"{why}, so not", self._actions.edit(path)) if why else ("with the next cycle", "")
-            yield self._of_path(path, "config", f"{wrong}; {when}: {'; '.join(found.repairs)}", action)
+            yield self._of_path(path, "config", f"{found.in_words}; {when}: {'; '.join(found.repairs)}", action)

@@ -40,12 +40,12 @@ from supervisor_healer.core.news import (
     RestoreRequest,
     VerifyRequest,
 )
-from supervisor_healer.core.orders import Answer, Decision, Note, Remember
+from supervisor_healer.core.orders import USAGE, Answer, Decision, Note, Remember
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.core.pipeline import Pipeline
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.report import Report
-from supervisor_healer.core.requests import USAGE, HealDesk
+from supervisor_healer.core.requests import HealDesk
 from supervisor_healer.core.round import Round
 from supervisor_healer.core.treatment import Treatment
 from supervisor_healer.core.triage import Triage

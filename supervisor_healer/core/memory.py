@@ -112,10 +112,8 @@ class Memory:
     wish: Wish | None = None
 
     def answer(self, request: str, status: int, reason: str) -> None:
-        """Remember what became of a request, and forget those long past."""
-        self.answered[request] = [status, reason]
-        for old in list(self.answered)[:-ANSWERS_KEPT]:
-            del self.answered[old]
+        """Remember what became of a request."""
+        keep_answer(self.answered, request, status, reason)
 
     def as_json(self) -> dict[str, object]:
         """Plain JSON values."""
@@ -154,6 +152,13 @@ class Memory:
             memory.first_start = None if first is None else past(first)
             memory.first_start_wall, memory.first_pid = data["first_start_wall"], data["first_pid"]
         return memory
+
+
+def keep_answer(answered: dict[str, list[Any]], request: str, status: int, reason: str) -> None:
+    """Remember what became of a request, and forget those long past."""
+    answered[request] = [status, reason]
+    for old in list(answered)[:-ANSWERS_KEPT]:
+        del answered[old]
 
 
 def _budget(data: Mapping[str, Any], past: Callable[[float], float], now: float, shift: float | None) -> Budget:

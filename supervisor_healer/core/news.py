@@ -49,6 +49,11 @@ class ConfigFound:
     repairs: tuple[str, ...] = ()
     digest: str = ""
 
+    @property
+    def in_words(self) -> str:
+        """Its state, and what is wrong."""
+        return f"{self.state}: {'; '.join(self.problems) or 'no reason given'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Mended:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from supervisor_healer.core.model import Creation
 
+DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 75  # exit statuses of an `Answer`; 75 is sysexits' EX_TEMPFAIL
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -68,7 +70,7 @@ class Consult:
 class Remember:
     """Write a memory to the journal, before what follows.
 
-    `kind` is ``worker``, ``file``, ``care`` (what is mended, by path) or ``host``.
+    `kind` is ``worker``, ``file``, ``care`` (what is mended, by path), ``host`` or ``hands_off``.
     """
 
     kind: str
@@ -102,7 +104,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The end of a request: 0 done, 1 failed, 75 refused for now (sysexits' EX_TEMPFAIL)."""
+    """The end of a request: done, failed, not to be done at all (`USAGE`), or refused for now."""
 
     request: str
     exit_status: int

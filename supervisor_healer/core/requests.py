@@ -16,15 +16,14 @@ from supervisor_healer.core.diagnosis import FINE, Judgement
 from supervisor_healer.core.memory import Attempt
 from supervisor_healer.core.model import Health, Now
 from supervisor_healer.core.news import HealRequest, VerifyRequest
-from supervisor_healer.core.orders import Answer, Tell
+from supervisor_healer.core.orders import DONE, FAILED, REFUSED, USAGE, Answer, Tell
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.triage import Triage
 from supervisor_healer.core.upkeep import Upkeep
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import counted, listed
 
-OK, FAILED, USAGE, REFUSED = 0, 1, 2, 75
-WORST_FIRST = (USAGE, FAILED, REFUSED, OK)
+WORST_FIRST = (USAGE, FAILED, REFUSED, DONE)
 REHEARSAL = "dry run"  # the cause of a round in which everything is looked at, and nothing mended
 
 
@@ -79,8 +78,10 @@ class Ticket:
         if not self.everyone:
             return Answer(self.request.id, *self.results[self.request.worker])
         found = {status for status, _ in self.results.values()}
-        worst = next((status for status in WORST_FIRST if status in found), OK)
-        said = [f"{name}: {why}" for name, (status, why) in self.results.items() if status != OK or name in self.acted]
+        worst = next((status for status in WORST_FIRST if status in found), DONE)
+        said = [
+            f"{name}: {why}" for name, (status, why) in self.results.items() if status != DONE or name in self.acted
+        ]
         said = [*(said or ["nothing to heal"]), *([self.remark] if self.remark else [])]
         return Answer(self.request.id, worst, "; ".join(said))
 
@@ -173,13 +174,13 @@ class HealDesk:
             said = f"looked at {counted(len(pipeline.workers), 'worker')} and {counted(len(pipeline.files), 'file')}"
             if paths := self._upkeep.being_checked:
                 said += f"; still being checked: {listed(paths)}"
-            self._record.add(Answer(request, OK, said))
+            self._record.add(Answer(request, DONE, said))
 
     def _add_mended(self, ticket: Ticket) -> None:
         """`heal all` also says what became of files and configs, or would, as soon as its round is over."""
         ticket.round = 0
         if ticket.request.dry_run:
-            outcomes = {path: (OK, said) for path, said in self._account.plans().items()}
+            outcomes = {path: (DONE, said) for path, said in self._account.plans().items()}
         else:
             outcomes = self._account.outcomes()
         for path, (status, said) in outcomes.items():
@@ -245,7 +246,7 @@ class HealDesk:
             self._record.worker_changed(name)
             self._record.note(name, "released", "released from quarantine by an operator")
             said += "; released from quarantine"
-        ticket.settle(name, OK, said)
+        ticket.settle(name, DONE, said)
 
     def _blocked(self, ticket: Ticket, name: str, judged: Judgement) -> None:
         """Its inputs are not fresh: refused for now; among `all` it waits while somebody upstream may be healed."""
@@ -288,7 +289,7 @@ class HealDesk:
     def _would(self, ticket: Ticket, name: str, said: str) -> None:
         """A dry run's answer about one worker that is not simply fine."""
         ticket.acted.add(name)
-        ticket.settle(name, OK, said)
+        ticket.settle(name, DONE, said)
 
     def _tell(self, ticket: Ticket, name: str, text: str) -> None:
         if ticket.told.get(name) != text:

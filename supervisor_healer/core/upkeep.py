@@ -14,18 +14,16 @@ from supervisor_healer.core.budget import add_restart, room_at
 from supervisor_healer.core.care import CHECK_PATIENCE, MENDS, SETTLED, Care, ConfigCare
 from supervisor_healer.core.freshness import NEVER, OwnWrite, Track
 from supervisor_healer.core.hands_off import HandsOff
+from supervisor_healer.core.memory import keep_answer
 from supervisor_healer.core.model import Mode, Now
 from supervisor_healer.core.news import ConfigFound, ConfigState, Mended, RestoreRequest
 from supervisor_healer.core.notice import Notice
-from supervisor_healer.core.orders import Answer, Create, Remember, Repair, Restore, Tell
+from supervisor_healer.core.orders import DONE, FAILED, REFUSED, USAGE, Answer, Create, Remember, Repair, Restore, Tell
 from supervisor_healer.core.record import Record
 from supervisor_healer.core.ward import Ward
 from supervisor_healer.words import duration, listed
 
-ANSWERS_KEPT = 20
 UNSEEN = frozenset({ConfigState.UNREADABLE, ConfigState.UNCHECKED})  # without a digest: nobody knows what stands there
-
-DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 75
 
 
 class Upkeep:
@@ -351,7 +349,5 @@ class Upkeep:
     def _answer(self, care: ConfigCare, request: str, status: int, reason: str) -> None:
         if not request:
             return
-        care.answered[request] = [status, reason]
-        for old in list(care.answered)[:-ANSWERS_KEPT]:
-            del care.answered[old]
+        keep_answer(care.answered, request, status, reason)
         self._record.add(Answer(request, status, reason))

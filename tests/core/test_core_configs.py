@@ -27,10 +27,10 @@ from world import (
 )
 
 from supervisor_healer.core.care import MENDS, SETTLED, ConfigCare
+from supervisor_healer.core.memory import ANSWERS_KEPT
 from supervisor_healer.core.model import ConfigSpec, Freshness, Health, Mode
 from supervisor_healer.core.news import Mended
 from supervisor_healer.core.orders import Answer, Decision, Remember, Repair, Restore, Signal
-from supervisor_healer.core.upkeep import ANSWERS_KEPT
 
 PATH = "c.json"
 EXAMPLES = int(os.environ.get("HEALER_EXAMPLES", "20"))

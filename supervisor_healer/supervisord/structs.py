@@ -32,19 +32,11 @@ def clamped(number: int) -> int:
 def worker(wire: WireWorker, published: Published, attendance: Attendance, process: Any | None) -> dict[str, Any]:
     """The Worker struct. Without a listener that runs, the state is `unknown` and the last verdict in the reason."""
     now = time.monotonic()
-    state, reason, since = verdict(wire, attendance, now)
     current = attendance.state() == RUNNING
-
     return {
-        "name": rendered(wire["name"], now),
-        "state": state,
-        "since": since,
-        "reason": reason,
-        "critical": wire["critical"],
+        **_reader(wire, published, attendance, now),
         "process": _process(process, wire["address"]),
         "outputs": [_file(file, published.aged_mono(file), now, current=current) for file in wire["outputs"]],
-        "inputs": [_file(file, published.aged_mono(file), now, current=current) for file in wire["inputs"]],
-        "blocked_by": [rendered(root, now) for root in wire["blocked_by"]] if current else [],
         "attempts": clamped(wire["attempts"]),
         "budget_left": clamped(wire["budget_left"]),
         "next_attempt_in": max(0.0, wire["next_attempt_mono"] - now) if current and wire["next_attempt_mono"] else 0.0,
@@ -58,18 +50,7 @@ def worker(wire: WireWorker, published: Published, attendance: Attendance, proce
 
 def consumer(wire: WireConsumer, published: Published, attendance: Attendance) -> dict[str, Any]:
     """The Consumer struct. Without a listener that runs, the state is `unknown`, as for a worker."""
-    now = time.monotonic()
-    state, reason, since = verdict(wire, attendance, now)
-    current = attendance.state() == RUNNING
-    return {
-        "name": rendered(wire["name"], now),
-        "state": state,
-        "since": since,
-        "reason": reason,
-        "critical": wire["critical"],
-        "inputs": [_file(file, published.aged_mono(file), now, current=current) for file in wire["inputs"]],
-        "blocked_by": [rendered(root, now) for root in wire["blocked_by"]] if current else [],
-    }
+    return _reader(wire, published, attendance, time.monotonic())
 
 
 def files(published: Published, attendance: Attendance, only: str = "") -> list[dict[str, Any]]:
@@ -157,6 +138,23 @@ def free_form(value: Any, now: float) -> Any:
     if isinstance(value, dict):
         return {rendered(key, now): free_form(entry, now) for key, entry in value.items()}
     return value
+
+
+def _reader(
+    wire: WireWorker | WireConsumer, published: Published, attendance: Attendance, now: float
+) -> dict[str, Any]:
+    """What workers and consumers have in common."""
+    state, reason, since = verdict(wire, attendance, now)
+    current = attendance.state() == RUNNING
+    return {
+        "name": rendered(wire["name"], now),
+        "state": state,
+        "since": since,
+        "reason": reason,
+        "critical": wire["critical"],
+        "inputs": [_file(file, published.aged_mono(file), now, current=current) for file in wire["inputs"]],
+        "blocked_by": [rendered(root, now) for root in wire["blocked_by"]] if current else [],
+    }
 
 
 def _file(file: WireFile, aged_mono: float, now: float, *, current: bool) -> dict[str, Any]:

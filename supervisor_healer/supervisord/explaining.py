@@ -19,13 +19,12 @@ def explanation(name: str, published: Published, attendance: Attendance) -> list
 
     None if nobody has it. A worker comes before a consumer, and a consumer before a file.
     """
-    worker, consumer, path = published.named(name), published.consumers.get(name), published.path_of(name)
-    if worker is not None:
-        lines = of_worker(worker, published)
-    elif consumer is not None:
-        lines = of_consumer(consumer, published)
-    elif path:
-        lines = of_file(path, published)
+    if worker := published.named(name):
+        lines = _of_worker(worker, published)
+    elif consumer := published.consumers.get(name):
+        lines = _of_consumer(consumer, published)
+    elif path := published.path_of(name):
+        lines = _of_file(path, published)
     else:
         return None
     trouble, now = attendance.trouble(), time.monotonic()
@@ -33,18 +32,18 @@ def explanation(name: str, published: Published, attendance: Attendance) -> list
     return [f"{trouble}; what follows is its last verdict", *told] if trouble else told
 
 
-def of_worker(wire: WireWorker, published: Published) -> list[str]:
+def _of_worker(wire: WireWorker, published: Published) -> list[str]:
     """Verdict, rule and process; a line a file; chains, budget, and what is next."""
     outputs = [_file_line("output", file, "", published) for file in wire["outputs"]]
     return [*wire["explanation"], *outputs, *_inputs(wire, published), *wire["outlook"]]
 
 
-def of_consumer(wire: WireConsumer, published: Published) -> list[str]:
+def _of_consumer(wire: WireConsumer, published: Published) -> list[str]:
     """Verdict; a line a file; chains, and what is next."""
     return [f"{wire['state']}: {wire['reason']}", *_inputs(wire, published), *wire["explanation"]]
 
 
-def of_file(path: str, published: Published) -> list[str]:
+def _of_file(path: str, published: Published) -> list[str]:
     """How it stands, who writes and who reads it, what the report says of it, and what is next."""
     file = published.believed(path)
     writers = producers(file["producer"], published.workers)

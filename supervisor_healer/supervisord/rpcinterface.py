@@ -137,8 +137,8 @@ class HealerNamespaceRPCInterface:
     def getHistory(self, name: str, limit: int) -> list[dict[str, Any]]:
         """Return what was done, and refused, when and why
 
-        @param string name    The name of the worker (or supervisord's 'group:name') or consumer, a file's path, or
-                              '' for all
+        @param string name    The name of the worker (or supervisord's 'group:name'), consumer or component healer, a
+                              file's path, or '' for all
         @param int limit      How many of the latest entries to return, 0 for all that are kept
         @return array result  An array of structs with id, at, worker, event, text, evidence; the latest is last
         """
@@ -146,7 +146,7 @@ class HealerNamespaceRPCInterface:
         asked = arguments.text(name, "name", empty=True, longest=arguments.PATH_MAX)
         published = self._state.published
         worker = published.named(asked) if asked else None
-        path = "" if worker else published.path_of(asked)
+        path = published.path_of(asked) if asked and not worker else ""
         notes = published.notes(worker["name"] if worker else path or asked, count)
         if asked and worker is None and not path and asked not in published.consumers and not notes:
             raise counter.bad_name(self._state, asked, counter.ANYTHING)

@@ -11,7 +11,7 @@ from typing import Any
 
 from supervisor_healer.protocol import DONE, FAILED, NO_HEALER, USAGE
 from supervisor_healer.supervisorctl import rendering
-from supervisor_healer.supervisorctl.following import follow
+from supervisor_healer.supervisorctl.following import ended, follow
 from supervisor_healer.supervisorctl.statuses import BAD_NAME, INCORRECT_PARAMETERS, NOT_RUNNING, UNKNOWN_METHOD
 
 Out = Callable[[str], None]
@@ -42,8 +42,8 @@ def request(
 def request_one(server: Any, name: str, ask: Callable[[str], str]) -> Struct:
     """Make one request and wait for its end, without a word; one that could not be made is answered as done."""
     asked, refused = _submit(server, [name], ask)
-    [ended] = refused or follow(server, asked, lambda _line: None)
-    return ended
+    [done] = refused or follow(server, asked, lambda _line: None)
+    return done
 
 
 def members(server: Any, name: str) -> list[Struct]:
@@ -107,4 +107,4 @@ def _ask(server: Any, name: str, ask: Callable[[str], str]) -> str:
 
 def _refused(name: str, fault: xmlrpc.client.Fault) -> Struct:
     status = {BAD_NAME: USAGE, INCORRECT_PARAMETERS: USAGE, NOT_RUNNING: NO_HEALER}.get(fault.faultCode, FAILED)
-    return {"id": "", "name": name, "state": "done", "exit_status": status, "steps": [], "reason": fault_text(fault)}
+    return ended("", name, status, fault_text(fault))

@@ -51,8 +51,7 @@ def named(names: Iterable[str], count: int) -> str:
     >>> named("abcdefg", 7)
     'a, b, c, d, e and 2 more'
     """
-    shown = ", ".join(islice(names, NAMES_SHOWN))
-    return f"{shown} and {count - NAMES_SHOWN} more" if count > NAMES_SHOWN else shown
+    return words.some(list(islice(names, NAMES_SHOWN)), count)
 
 
 def _sections(graph: Graph) -> Iterator[tuple[str, list[_Row]]]:

@@ -9,14 +9,13 @@ from typing import Any
 
 from supervisor_healer.protocol import FAILED, NO_HEALER
 from supervisor_healer.supervisorctl import rendering
+from supervisor_healer.supervisorctl.statuses import BAD_NAME
 
 Struct = dict[str, Any]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds between two looks, growing while nothing happens
 LOOK_AFTER_LISTENER = 1.0  # seconds between two looks at the healer itself
 GIVE_UP_AFTER = {"stopped": 15.0, "silent": 60.0, "broken": 0.0}  # seconds of a healer in this state
-
-_BAD_NAME = 10  # supervisor.xmlrpc.Faults
 
 
 def follow(server: Any, asked: dict[str, str], tell: Callable[[str], None]) -> list[Struct]:
@@ -55,7 +54,7 @@ def follow(server: Any, asked: dict[str, str], tell: Callable[[str], None]) -> l
             if request_id not in done:
                 look = "supervisorctl history" if name == "all" else f"supervisorctl history {name}"
                 tell(f"{name}: not followed any longer; the request goes on: see `{look}`")
-                done[request_id] = _ended(request_id, name, FAILED, "interrupted; the request goes on")
+                done[request_id] = ended(request_id, name, FAILED, "interrupted; the request goes on")
     return [done[request_id] for request_id in asked]
 
 
@@ -87,10 +86,11 @@ def _look(server: Any, request_id: str, name: str) -> Struct:
         request: Struct = server.healer.getRequest(request_id)
         return request
     except xmlrpc.client.Fault as fault:
-        if fault.faultCode != _BAD_NAME:
+        if fault.faultCode != BAD_NAME:
             raise
-        return _ended(request_id, name, FAILED, "supervisord has forgotten this request: was it reloaded?")
+        return ended(request_id, name, FAILED, "supervisord has forgotten this request: was it reloaded?")
 
 
-def _ended(request_id: str, name: str, status: int, reason: str) -> Struct:
+def ended(request_id: str, name: str, status: int, reason: str) -> Struct:
+    """A request as supervisord would answer it, of one that it does not know, or no longer."""
     return {"id": request_id, "name": name, "state": "done", "exit_status": status, "steps": [], "reason": reason}

@@ -43,7 +43,7 @@ def verify(args: argparse.Namespace, server: Any, out: Out) -> int:
     """A fresh look at everything, healing nothing; then a line a stage, and the status of the worst."""
     listener = server.healer.getListenerState()
     ended = request_one(server, "verify", lambda _name: str(server.healer.verify()))
-    walked = _walk(server) if ended["exit_status"] != NO_HEALER else []
+    walked = stages.walk(pipeline(server)) if ended["exit_status"] != NO_HEALER else []
     failed = [UNKNOWN] * (ended["exit_status"] != DONE)
     status = worst([stages.status(walked), *failed], WORST_FIRST)
     if args.json:
@@ -83,7 +83,3 @@ def graph(args: argparse.Namespace, server: Any, out: Out) -> int:
         if not whole.nodes:
             out("nothing is known of the pipeline" if remarks else "the healer has judged no worker yet")
     return NO_HEALER if listener["state"] == "stopped" else DONE
-
-
-def _walk(server: Any) -> list[stages.Stage]:
-    return stages.walk(pipeline(server))

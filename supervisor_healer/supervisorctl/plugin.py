@@ -34,7 +34,7 @@ class HealerControllerPlugin(ControllerPluginBase):  # type: ignore[misc] # it h
         self._say(parsing.help_text("health"))
 
     def do_explain(self, line: str) -> None:
-        """Tell why a worker is in its state."""
+        """Tell why a worker, a consumer or a file is in its state."""
         self._run("explain", line)
 
     def help_explain(self) -> None:

@@ -49,9 +49,13 @@ def lines(report: Mapping[str, Any], now: float) -> Iterator[str]:
     if history:
         yield f"history, the last {len(history)}:" if len(history) > 1 else "history:"
         for entry in history:
-            note = {"at": _number(entry, "at"), "worker": _text(entry, "subject"), "evidence": []}
-            texts = {"event": _text(entry, "event"), "text": _text(entry, "text")}
-            yield from (f"  {line}" for line in rendering.history_lines([{**note, **texts}], evidence=False))
+            note = {
+                "at": _number(entry, "at"),
+                "worker": _text(entry, "subject"),
+                "event": _text(entry, "event"),
+                "text": _text(entry, "text"),
+            }
+            yield from (f"  {line}" for line in rendering.history_lines([note], evidence=False))
 
 
 def _headline(report: Mapping[str, Any], now: float) -> str:

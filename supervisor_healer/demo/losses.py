@@ -157,5 +157,5 @@ def counted(witness: Witness, *names: str) -> list[object]:
 
 def gate(witness: Witness) -> dict[str, Any]:
     """What the healer has published of the consumer."""
-    consumers: list[dict[str, Any]] = witness.stage.call("healer.getAllConsumerHealth")
-    return next(one for one in consumers if one["name"] == GATE)
+    consumer: dict[str, Any] = witness.stage.call("healer.getConsumerHealth", GATE)
+    return consumer

@@ -125,17 +125,12 @@ class Witness:
 
         Raises UnmetError after `within` seconds.
         """
-        value = self.wait(what, condition, within)
-        self.screen.fact(what)
-        return value
-
-    def wait(self, what: str, condition: Callable[[], T | None], within: float) -> T:
-        """As `until`, but nothing that the story tells of."""
         deadline = time.monotonic() + within
         while True:
             value = condition()
             self.tell()
             if value:
+                self.screen.fact(what)
                 return value
             if time.monotonic() >= deadline:
                 raise UnmetError(f"{what}, within {within:g} s", self.scenery())

@@ -270,3 +270,9 @@ def test_a_malformed_publication_changes_nothing(
         supervisord.publish(**{"gone": ["wa"], **change})
     after = supervisord.rpc.healer.getAllWorkerHealth()
     assert [one["name"] for one in after] == [one["name"] for one in before] == ["wa", "wb"]
+
+
+def test_the_history_of_all_is_not_that_of_a_pattern_that_matches_everything(supervisord: Supervisord) -> None:
+    note = {"id": 1, "at": 1.0, "worker": "wa", "event": "restart", "text": "n1", "evidence": []}
+    supervisord.publish(history=[note], files=[file("*")])
+    assert [entry["text"] for entry in supervisord.rpc.healer.getHistory("", 0)] == ["n1"]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from supervisor_healer.fixers import owners
 from supervisor_healer.fixers.folder import Attributes, Folder, umask
 from supervisor_healer.fixers.jobs import Answer, Job
-from supervisor_healer.fixers.standing import answered, stand
+from supervisor_healer.fixers.standing import answered, failed, stand
 from supervisor_healer.fixers.target import RefusedError, Target, look, source, strerror
 
 
@@ -26,10 +26,8 @@ def create(job: Job) -> Answer:
     except FileExistsError:
         after = stand(job)
         return answered(job, after, "unneeded" if after.assessed.state == "valid" else "failed", ["it exists already"])
-    except RefusedError as error:
-        return answered(job, stand(job), "failed", [str(error)])
-    except OSError as error:
-        return answered(job, stand(job), "failed", [f"{strerror(error)}: {job['path']}"])
+    except (RefusedError, OSError) as error:
+        return failed(job, error)
     said = f"created as a copy of {job['copy_of']}" if job["copy_of"] else "created"
     return answered(job, stand(job), "done", [said, *afterwards])
 
@@ -50,12 +48,7 @@ def put_new(target: Target, content: bytes, attributes: Attributes) -> list[str]
         raise RefusedError(target.outside)
     with _NewFolders(attributes) as made, _opened(target, made) as folder:
         folder.sweep(target.name)
-        temporary = folder.write(target.name, content, attributes)
-        try:
-            folder.put(temporary, target.name)
-        except BaseException:
-            folder.remove(temporary)
-            raise
+        folder.add(target.name, content, attributes)
         made.keep()
         try:
             folder.sync()

@@ -119,6 +119,15 @@ class Folder:
         else:
             self.remove(temporary)
 
+    def add(self, name: str, content: bytes, attributes: Attributes) -> None:
+        """A new file `name`, whole at once; FileExistsError as for `put`. Nothing is left of one that fails."""
+        temporary = self.write(name, content, attributes)
+        try:
+            self.put(temporary, name)
+        except BaseException:
+            self.remove(temporary)
+            raise
+
     def _put_without_links(self, temporary: str, name: str) -> None:
         """On file systems that know no hard links: the name is taken first, then filled."""
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor))
@@ -147,7 +156,7 @@ class Folder:
         return [
             entry
             for entry in self.names()
-            if (match := ours.fullmatch(entry)) and (not _is_alive(int(match[1])) or self._age(entry) > _LEFT_AFTER)
+            if (match := ours.fullmatch(entry)) and (not is_alive(int(match[1])) or self._age(entry) > _LEFT_AFTER)
         ]
 
     def sweep(self, name: str) -> None:
@@ -199,10 +208,11 @@ def umask() -> int:
     return mask
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process `pid`, whoever's it is; also a number that none can have is answered."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # somebody else's
         return True

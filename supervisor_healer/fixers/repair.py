@@ -12,7 +12,7 @@ from supervisor_healer.fixers.descent import resolved
 from supervisor_healer.fixers.documents import CannotEditError
 from supervisor_healer.fixers.folder import Folder
 from supervisor_healer.fixers.jobs import Answer, Job
-from supervisor_healer.fixers.standing import Standing, answered, rules_of, stand
+from supervisor_healer.fixers.standing import Standing, answered, failed, rules_of, stand
 from supervisor_healer.fixers.target import Look, RefusedError, Target, fingerprint, look, strerror
 
 BUSY = "another healer is repairing in its folder"
@@ -34,10 +34,8 @@ def repair(job: Job) -> Answer:
         said, backup = _repaired(job, before)
     except ChangedError as error:
         return answered(job, stand(job), "changed", [str(error)])
-    except (RefusedError, CannotEditError) as error:
-        return answered(job, stand(job), "failed", [str(error)])
-    except OSError as error:
-        return answered(job, stand(job), "failed", [f"{strerror(error)}: {job['path']}"])
+    except (RefusedError, CannotEditError, OSError) as error:
+        return failed(job, error)
     return answered(job, stand(job), "done" if said else "unneeded", said, backup)
 
 

@@ -8,8 +8,8 @@ from supervisor_healer.fixers import backups
 from supervisor_healer.fixers.folder import Folder
 from supervisor_healer.fixers.jobs import Answer, Job
 from supervisor_healer.fixers.repair import BUSY, ChangedError, replaced, tidied
-from supervisor_healer.fixers.standing import answered, stand
-from supervisor_healer.fixers.target import Look, RefusedError, Target, locate, look, strerror
+from supervisor_healer.fixers.standing import answered, failed, stand
+from supervisor_healer.fixers.target import Look, RefusedError, Target, locate, look
 
 
 def restore(job: Job) -> Answer:
@@ -19,10 +19,8 @@ def restore(job: Job) -> Answer:
         outcome, said, backup = _restored(job, target)
     except ChangedError as error:
         return answered(job, stand(job), "changed", [str(error)])
-    except RefusedError as error:
-        return answered(job, stand(job), "failed", [str(error)])
-    except OSError as error:
-        return answered(job, stand(job), "failed", [f"{strerror(error)}: {job['path']}"])
+    except (RefusedError, OSError) as error:
+        return failed(job, error)
     return answered(job, stand(job), outcome, said, backup)
 
 
@@ -57,12 +55,7 @@ def _restored(job: Job, target: Target) -> tuple[str, list[str], str]:
 
 def _put(folder: Folder, target: Target, before: Look, content: bytes, newest: str, status: os.stat_result) -> None:
     if before.state == "missing":
-        temporary = folder.write(target.name, content, folder.attributes(newest, status))
-        try:
-            folder.put(temporary, target.name)
-        except BaseException:
-            folder.remove(temporary)
-            raise
+        folder.add(target.name, content, folder.attributes(newest, status))
         return
     if before.content is None or before.status is None:
         raise RefusedError(f"something else is in its place: {before.problem}")

@@ -73,6 +73,12 @@ def answered(
     )
 
 
+def failed(job: Job, error: Exception) -> Answer:
+    """The answer to a `job` that came to nothing; an error of the system's is told with the path."""
+    said = f"{strerror(error)}: {job['path']}" if isinstance(error, OSError) else str(error)
+    return answered(job, stand(job), "failed", [said])
+
+
 def _missing(job: Job, target: Target) -> Assessment:
     if job["verb"] == "create" or not job["create"]:
         return Assessment("missing", ("is missing",))

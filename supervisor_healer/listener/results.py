@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from supervisor_healer.fixers.descent import descend, is_inside, resolved
+from supervisor_healer.fixers.folder import is_alive
 from supervisor_healer.fixers.target import KINDS
 from supervisor_healer.words import clean
 
@@ -183,19 +184,9 @@ def _sweep(folder: int, name: str) -> None:
     with contextlib.suppress(OSError):
         for entry in os.listdir(folder):
             match = leftover.fullmatch(entry)
-            if match and (int(match[1]) == os.getpid() or not _lives(int(match[1]))):
+            if match and (int(match[1]) == os.getpid() or not is_alive(int(match[1]))):
                 with contextlib.suppress(OSError):
                     os.unlink(entry, dir_fd=folder)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 # --- in a thread of its own ----------------------------------------------------------------------------------

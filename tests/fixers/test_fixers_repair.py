@@ -261,6 +261,13 @@ def test_leftovers_of_dead_healers_are_removed_those_of_others_are_not(config: P
     assert [path.exists() for path in (dead, alive, similar)] == [False, True, True]
 
 
+def test_a_leftover_with_a_number_that_no_process_can_have_is_removed_too(config: Path) -> None:
+    leftover = config.with_name(f".policies.json.healer-{10**30}-0123abcd.tmp")
+    leftover.write_bytes(b"half")
+    assert do("repair", config.parent)["outcome"] == "done"
+    assert not leftover.exists()
+
+
 def test_a_link_that_a_killed_creation_left_does_not_count(config: Path) -> None:
     os.link(config, config.with_name(".policies.json.healer-4194399-0123abcd.tmp"))
     assert do("check", config.parent)["repairs"] == ["add long_ofi_requirement = 0.5"]

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from supervisor_healer.architecture.creation import as_json
+from supervisor_healer.core.model import ConfigSpec
 from supervisor_healer.words import clean
 
 Path = tuple[str | int, ...]
@@ -66,6 +67,11 @@ def faults(schema: Mapping[str, Any], config_format: str) -> list[Fault]:
 def has_default(schema: Mapping[str, Any]) -> bool:
     """Whether anything in `schema` says what a field is repaired with."""
     return any("default" in part for part in Shape.of(schema).parts.values())
+
+
+def is_mended(spec: ConfigSpec) -> bool:
+    """Whether the healer may ever write this config: to make it, or to repair a field."""
+    return spec.create or has_default(spec.schema)
 
 
 def lacking(schema: Mapping[str, Any]) -> tuple[str, ...]:
@@ -218,9 +224,10 @@ def _lacking(part: Mapping[str, Any], shape: Shape, path: tuple[str, ...], depth
     properties = part.get("properties", {})
     for name in part.get("required", ()):
         inner = shape.resolved(properties.get(name, {}))
-        if inner is None or "default" in inner or any(key in inner for key in _OPEN_QUESTIONS):
-            if inner is None:
-                yield ".".join((*path, name))
+        if inner is None:
+            yield ".".join((*path, name))
+        elif "default" in inner or any(key in inner for key in _OPEN_QUESTIONS):
+            continue
         elif inner.get("required") and inner.get("type", "object") == "object":
             yield from _lacking(inner, shape, (*path, name), depth + 1)
         elif name in properties or not isinstance(part.get("additionalProperties"), dict):

@@ -168,7 +168,7 @@ class ConfigReader:
                 if key in entry.value:
                     what = "is only used for a file that is created"
                     self._sources.warning(entry, f"{entry.field}.{key}", what, "`create: true`")
-        if spec.create or config_schema.has_default(spec.schema):
+        if config_schema.is_mended(spec):
             return
         for key in ("repair", "reload", "restart"):
             if key in entry.value:

@@ -165,8 +165,7 @@ class Draft:
             path = self._path(entry, entry.field, entry.name)
             if path in found:
                 first = found[path]
-                place = f"{first.document.path}:{first.document.line(first.field)}"
-                self.sources.error(entry, entry.field, f"the same file as {first.name}, {place}", "one of them")
+                self.sources.error(entry, entry.field, f"the same file as {first.name}, {first.place}", "one of them")
             elif path is not None:
                 found[path] = entry
         return found

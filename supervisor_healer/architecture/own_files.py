@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from supervisor_healer.architecture.config_schema import has_default
+from supervisor_healer.architecture.config_schema import is_mended
 from supervisor_healer.architecture.draft import Draft
 from supervisor_healer.architecture.paths import same_file
 from supervisor_healer.architecture.sources import Entry, Sources
@@ -66,7 +66,7 @@ def _knowledge(sources: Sources, draft: Draft) -> Iterator[tuple[str, str]]:
 def _mended(draft: Draft) -> Iterator[tuple[Entry, str, str]]:
     """What the healer may write of the pipeline: the entry, its path, and the verb for it."""
     for path, spec in draft.configs.items():
-        if spec.create or has_default(spec.schema):
+        if is_mended(spec):
             yield draft.config_entries[path], path, "repair"
     for path, file in draft.files.items():
         if file.create is not None and path in draft.declared:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from supervisor_healer.architecture import own_files
-from supervisor_healer.architecture.config_schema import has_default
+from supervisor_healer.architecture.config_schema import is_mended
 from supervisor_healer.architecture.draft import DEFAULT_CYCLE, Draft
 from supervisor_healer.architecture.paths import Patterns, same_file
 from supervisor_healer.architecture.schema import suggestion
@@ -61,7 +61,7 @@ def _check_names(sources: Sources) -> None:
 def _check_clashes(sources: Sources, firsts: Mapping[str, Entry], others: Mapping[str, Entry], kind: str) -> None:
     for name, entry in others.items():
         if name in firsts:
-            what = f"a {kind} has the same name, {_place(firsts[name])}"
+            what = f"a {kind} has the same name, {firsts[name].place}"
             sources.error(entry, entry.field, what, "another name")
 
 
@@ -84,7 +84,7 @@ def _check_configs(sources: Sources, draft: Draft) -> None:
                 at = spec.signalled.index(name)
                 what = f"{name} is restarted as well"
                 sources.error(entry, f"{entry.field}.reload.workers[{at}]", what, "either `reload` or `restart`")
-    written = {path for path, spec in draft.configs.items() if spec.create or has_default(spec.schema)}
+    written = {path for path, spec in draft.configs.items() if is_mended(spec)}
     for worker in draft.workers:
         entry = sources.entries["workers"][worker.name]
         for output in worker.outputs:
@@ -93,10 +93,6 @@ def _check_configs(sources: Sources, draft: Draft) -> None:
                     what = f"{path} is also repaired under `configs`: the worker and the healer may undo each other"
                     name = draft.field(entry, "outputs", output)
                     sources.warning(entry, name, what, "one writer, or a `schema` without defaults")
-
-
-def _place(entry: Entry) -> str:
-    return f"{entry.document.path}:{entry.document.line(entry.field)}"
 
 
 def _check_programs(sources: Sources, draft: Draft) -> None:
@@ -138,7 +134,7 @@ def _check_producers(sources: Sources, draft: Draft) -> None:
             continue
         for name, claimed in claims:
             entry = sources.entries["workers"][name]
-            what = f"{path} is already written by {first}, {_place(sources.entries['workers'][first])}"
+            what = f"{path} is already written by {first}, {sources.entries['workers'][first].place}"
             sources.error(entry, draft.field(entry, "outputs", claimed), what, "one producer, or `shared: true`")
 
 

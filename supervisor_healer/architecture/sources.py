@@ -30,6 +30,11 @@ class Entry:
     value: Any
     document: Document
 
+    @property
+    def place(self) -> str:
+        """``path:line``."""
+        return f"{self.document.path}:{self.document.line(self.field)}"
+
 
 @dataclass(slots=True)
 class Sources:
@@ -152,8 +157,7 @@ def _put(sources: Sources, into: dict[str, Entry], section: str, values: dict[st
         key = entry.field if into is sources.settings else name
         first = into.setdefault(key, entry)
         if first is not entry:
-            place = f"{first.document.path}:{first.document.line(first.field)}"
-            sources.error(entry, entry.field, f"given twice, first at {place}", "one of them")
+            sources.error(entry, entry.field, f"given twice, first at {first.place}", "one of them")
 
 
 def _include(sources: Sources, document: Document, trail: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,10 @@ def test_the_files_are_there(tmp_path: Path) -> None:
     assert {name for name in named - WRITTEN_LATER - TOUCHED if not (tmp_path / name).is_file()} == set()
 
 
-def test_what_can_be_restored_is_a_config_and_who_is_named_a_worker() -> None:
-    architecture, _ = examine(str(checkout.find().root / "conf/architecture.yaml"))
+def test_what_can_be_restored_is_a_config_and_who_is_named_a_worker(tmp_path: Path) -> None:
+    shutil.copytree(checkout.find().root / "conf", tmp_path / "conf")
+    prepare(tmp_path / RUN_FOLDER)  # a clone in which nothing was run has no such folder
+    architecture, _ = examine(str(tmp_path / "conf/architecture.yaml"))
     assert architecture is not None
     (restored,) = [command.split()[-1] for command in COMMANDS if "--restore" in command]
     assert restored in architecture.configs

@@ -408,3 +408,24 @@ def test_a_read_only_file_system(tmp_path: Path) -> None:
         assert not LIBC.mount(b"small", bytes(tmp_path / "m"), b"tmpfs", REMOUNT | READ_ONLY, b"")
         for path in ("m/x", "m/gone/x", "m/*"):
             assert ground(tmp_path, path) == "the file system is read-only"
+
+
+def test_another_root_does_not_hang_because_the_one_before_does(tmp_path: Path) -> None:
+    dead, alive, released = str(tmp_path / "dead"), tmp_path / "alive", threading.Event()
+    alive.mkdir()
+    (alive / "x").touch()
+    os.utime(alive / "x", (7, 7))
+
+    def look(root: str, paths: Iterable[str], grounds: Collection[str] = ()) -> dict[str, Seen]:
+        if root == dead:
+            released.wait(60)
+        return probes.look(root, paths, grounds)
+
+    lookout = Lookout(dead, 0.1, look)
+    try:
+        assert "does not answer" in lookout.look(["x"])["x"].problem
+        lookout.root = str(alive)
+        assert lookout.look(["x"]) == {"x": Seen(7.0)}
+    finally:
+        released.set()
+        lookout.close()

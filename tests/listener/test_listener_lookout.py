@@ -76,6 +76,10 @@ def threads() -> int:
     return sum(thread.name == "lookout" for thread in threading.enumerate())
 
 
+def test_no_other_test_leaves_a_thread_behind() -> None:
+    until(lambda: threads() == 0, "the end of the threads of other tests' lookouts")
+
+
 @contextmanager
 def quickly() -> Iterator[None]:
     began = time.monotonic()

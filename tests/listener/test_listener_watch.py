@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.processes import Program
@@ -104,10 +107,21 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path):
-    made = Site(tmp_path)
-    yield made
-    made.watch.close(Now(made.fake.wall, made.fake.mono))
+def open_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """A `Site` in the test's folder with the arguments given; closed after the test."""
+    with contextlib.ExitStack() as opened:
+
+        def open_one(*arguments: Any) -> Site:
+            site = Site(tmp_path, *arguments)
+            opened.callback(lambda: site.watch.close(Now(site.fake.wall, site.fake.mono)))
+            return site
+
+        yield open_one
+
+
+@pytest.fixture
+def site(open_site: Callable[..., Site]) -> Site:
+    return open_site()
 
 
 def test_a_stalled_worker_is_healed_and_the_intent_is_on_disk_before_the_order(site: Site) -> None:
@@ -128,8 +142,8 @@ def test_a_stalled_worker_is_healed_and_the_intent_is_on_disk_before_the_order(s
     assert [note["event"] for note in site.journal.history("wb", 10)] == ["restart", "healed"]
 
 
-def test_mode_observe_says_and_does_not_do(tmp_path: Path) -> None:
-    site = Site(tmp_path, chain(tmp_path, mode=Mode.OBSERVE))
+def test_mode_observe_says_and_does_not_do(tmp_path: Path, open_site: Callable[..., Site]) -> None:
+    site = open_site(chain(tmp_path, mode=Mode.OBSERVE))
     site.run(20)
     site.hanging.add("wb")
     site.run(60)
@@ -137,7 +151,6 @@ def test_mode_observe_says_and_does_not_do(tmp_path: Path) -> None:
     assert site.fake.calls == []
     assert "observe" in site.watch.engine.verdicts["wb"].reason
     assert site.publisher.mode == "observe"
-    site.journal.close()
 
 
 def test_the_first_publication_is_full_and_the_later_ones_tell_only_changes(site: Site) -> None:
@@ -196,8 +209,7 @@ def test_a_refused_publication_ends_all_decisions(site: Site) -> None:
     assert site.logged("another healer is at work")
 
 
-def test_a_journal_that_fails_limits_restarts_and_stops_nothing(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+def test_a_journal_that_fails_limits_restarts_and_stops_nothing(site: Site) -> None:
     site.run(20)
     site.journal._degrade("cannot be written: disk full")  # what a failed write leaves behind
     site.hanging.add("wb")
@@ -206,7 +218,6 @@ def test_a_journal_that_fails_limits_restarts_and_stops_nothing(tmp_path: Path) 
     warned = [piece["listener"]["warnings"] for piece in site.fake.publications if piece["listener"]["warnings"]]
     assert warned
     assert "disk full" in warned[-1][0]
-    site.journal.close()
 
 
 def test_a_request_is_taken_once_and_answered(site: Site) -> None:
@@ -249,7 +260,7 @@ def test_a_broken_new_architecture_is_told_and_the_old_one_stays(site: Site) -> 
     assert site.states() == {"wa": "healthy", "wb": "healthy"}
 
 
-def test_a_large_first_judgement_comes_in_pieces(tmp_path: Path) -> None:
+def test_a_large_first_judgement_comes_in_pieces(tmp_path: Path, open_site: Callable[..., Site]) -> None:
     names = tuple(f"w{number}" for number in range(3 * WORKERS_A_PIECE // 2))
     architecture = Architecture(
         source="",
@@ -258,14 +269,13 @@ def test_a_large_first_judgement_comes_in_pieces(tmp_path: Path) -> None:
         files={f"{name}.out": FileSpec(f"{name}.out", **LIMITS) for name in names},
         workers=tuple(WorkerSpec(name, name, outputs=(f"{name}.out",)) for name in names),
     )
-    site = Site(tmp_path, architecture, names)
+    site = open_site(architecture, names)
     site.run(1)
     pieces = [piece for piece in site.fake.publications if piece["workers"]]
     assert max(len(piece["workers"]) for piece in pieces) == WORKERS_A_PIECE
     assert {worker["name"] for piece in pieces for worker in piece["workers"]} == set(names)
     assert [piece["full"] for piece in pieces[:2]] == [True, False]
     assert [piece["listener"]["loaded"] for piece in pieces[:2]] == [False, True]
-    site.journal.close()
 
 
 def test_what_supervisord_did_not_take_is_kept(site: Site) -> None:

@@ -1,0 +1,195 @@
+"""The promises of the README, checked against the truth at every order and every word of the healer's.
+
+Each method is told what is about to happen, and each violation names the promise it breaks (`PROMISES`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from supervisor_healer.core.model import Intensity, Mode
+from supervisor_healer.core.orders import Answer, Decision, Note, Start, Stop
+from supervisor_healer.simulation.disk import Disk, TrueFile, written_as
+from supervisor_healer.simulation.program import Program
+from supervisor_healer.simulation.timeline import Timeline
+from supervisor_healer.simulation.truth import Truth
+
+CLOCKS_APART = 5.0  # seconds: by so much at most may the clocks part between two turns
+OVERSLEPT = 15.0  # seconds
+RUNS_AT_LEAST = 0.5  # seconds of slack for a worker without outputs, which is healed by running
+
+#: Invariant -> the promise of the README that it checks, by number.
+PROMISES: Mapping[str, int] = {
+    "inputs_fresh": 1,
+    "operators_stop": 2,
+    "budget": 3,
+    "host_budget": 3,
+    "root_only": 4,
+    "relatives_apart": 4,
+    "new_output": 5,
+    "evidence": 7,
+    "mode": 7,
+    "explained": 10,
+    "keeps_pace": 9,
+    "recovers": 1,
+    "left_stopped": 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that did not hold, `at` seconds after the world's beginning."""
+
+    invariant: str
+    at: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} (promise {PROMISES[self.invariant]}) at {self.at:.1f}s: {self.text}"
+
+
+class Promises:
+    """Watches one world. `broken` is called with each violation. `"""
+
+    def __init__(
+        self,
+        time: Timeline,
+        disk: Disk,
+        programs: Mapping[str, Program],
+        truth: Truth,
+        broken: Callable[[Violation], None],
+    ) -> None:
+        self._time, self._disk, self._programs, self._truth, self._broken = time, disk, programs, truth, broken
+        self._begun_at = time.mono
+        self.mode = Mode.HEAL
+        self.overall: Intensity | None = None
+        # operators' heals that are not answered yet -> for whom, and whether --force
+        self._heals: dict[str, tuple[frozenset[str], bool]] = {}
+        self.told_of_stops = True  # every operator's stop so far has reached the healer
+        self.judges_need = True  # whether a restart that nobody needed is a violation
+        self.restarts: dict[str, list[float]] = defaultdict(list)
+        self.host_restarts: list[float] = []
+        self.needless: list[tuple[float, str]] = []
+        self._in_hand: set[str] = set()
+        self._explained: set[str] = set()
+
+    def violate(self, invariant: str, text: str) -> None:
+        """One promise is broken."""
+        self._broken(Violation(invariant, self._time.mono - self._begun_at, text))
+
+    # --- what an order does --------------------------------------------------------------------------------------
+
+    def ordered(self, order: Stop | Start) -> None:
+        """The healer gives an order, whatever becomes of it."""
+        name = order.worker
+        if self._programs[name].row().by_operator and self.told_of_stops:
+            self.violate("operators_stop", f"{order} although an operator has stopped it")
+        if name not in self._truth.pipeline.workers:
+            return  # it has left the architecture, and is only seen to its start
+        for other in self._in_hand & self._truth.pipeline.relatives(name):
+            self.violate("relatives_apart", f"{order} while its relative {other} is being restarted")
+        if self.mode is Mode.OBSERVE:
+            self.violate("mode", f"{order} in mode observe")
+
+    def stops(self, name: str) -> None:
+        """Its process is stopped, for a restart."""
+        self._check_gate(name)
+        self._check_need(name)
+        self._in_hand.add(name)
+
+    def starts(self, name: str) -> None:
+        """It is started: after our stop, or as one that was down."""
+        if name not in self._in_hand:
+            self._check_gate(name)
+        self._in_hand.add(name)
+        self._count(name)
+
+    def settled(self, name: str) -> None:
+        """Its process has come up, or ended, or an operator has taken it: it is in nobody's hand."""
+        self._in_hand.discard(name)
+
+    def heal_asked(self, request: str, names: Iterable[str], *, force: bool) -> None:
+        """An operator's heal opens new budgets; until it is answered it takes a worker that only waits as well."""
+        self._heals[request] = (frozenset(names), force)
+        for name in self._heals[request][0]:
+            self.restarts[name] = []
+
+    def heal_answered(self, request: str) -> None:
+        """What an operator's word excused is over."""
+        self._heals.pop(request, None)
+
+    def _is_asked(self, name: str, *, force: bool = False) -> bool:
+        return any(name in names and (forced or not force) for names, forced in self._heals.values())
+
+    def rebooted(self, shift: float) -> None:
+        """The monotonic clock began anew."""
+        self._begun_at += shift
+        self.restarts = defaultdict(list, {n: [at + shift for at in times] for n, times in self.restarts.items()})
+        self.host_restarts = [at + shift for at in self.host_restarts]
+        self._in_hand.clear()
+
+    def _check_gate(self, name: str) -> None:
+        if self._is_asked(name, force=True):
+            return
+        for item in self._programs[name].spec.inputs:
+            if item.required and not self._truth.is_fresh(item.path):
+                self.violate("inputs_fresh", f"{name} restarted although {item.path} is not fresh")
+
+    def _check_need(self, name: str) -> None:
+        """Nobody is restarted who only waited for input, or was catching up."""
+        if self._truth.ails(name):
+            return
+        self.needless.append((self._time.mono - self._begun_at, name))
+        if self.judges_need and not self._is_asked(name) and not self._truth.looks_stalled(name):
+            self.violate("root_only", f"{name} restarted although nothing ails it and it is not late")
+
+    def _count(self, name: str) -> None:
+        now, spec = self._time.mono, self._programs[name].spec
+        self.restarts[name].append(now)
+        inside = [moment for moment in self.restarts[name] if now - moment < spec.restarts.within]
+        if len(inside) > spec.restarts.max:
+            self.violate("budget", f"{name}: {len(inside)} restarts within {spec.restarts.within:.0f}s")
+        self.host_restarts.append(now)
+        limit = self.overall or Intensity(max(5, len(self._truth.pipeline.workers) // 3), 600.0)
+        inside = [moment for moment in self.host_restarts if now - moment < limit.within]
+        if len(inside) > limit.max:
+            self.violate("host_budget", f"{len(inside)} restarts of all workers within {limit.within:.0f}s")
+
+    # --- what the healer decides and says ------------------------------------------------------------------------
+
+    def decided(self, decisions: Sequence[Decision], distrust: str) -> None:
+        """A turn's decisions; `distrust`: why no evidence of this turn could be trusted ('' it could)."""
+        begun = {one.worker for one in decisions if isinstance(one, Note) and one.event == "restart"}
+        if distrust and begun:
+            self.violate("evidence", f"{', '.join(sorted(begun))} restarted in a turn in which {distrust}")
+        self._explained |= begun
+        for decision in decisions:
+            match decision:
+                case Note() if not decision.text or (
+                    decision.worker and decision.event == "restart" and not decision.evidence
+                ):
+                    self.violate("explained", f"{decision} without a reason")
+                case Answer() if not decision.reason:
+                    self.violate("explained", f"{decision} without a reason")
+                case Stop() | Start() if decision.worker not in self._explained:
+                    self.violate("explained", f"{decision} without a note")
+                case _:
+                    pass
+
+    def called_healed(self, name: str) -> None:
+        """The healer says that a worker is healed."""
+        program = self._programs[name]
+        spec = self._truth.pipeline.workers[name]
+        if not spec.outputs:
+            grace = spec.startup_grace if spec.startup_grace is not None else 60.0
+            if self._time.mono - program.start_mono < grace - RUNS_AT_LEAST:
+                self.violate("new_output", f"{name} called healed before its start-up grace")
+            return
+        for path in spec.outputs:
+            file = self._disk.files.get(written_as(path), TrueFile(path))
+            moment, generation = file.last_by.get(name, (float("-inf"), 0))
+            if generation == program.generation and moment >= program.start_mono:
+                return
+        self.violate("new_output", f"{name} called healed without new output")

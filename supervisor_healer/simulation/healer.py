@@ -62,6 +62,7 @@ class Store:
     texts: dict[tuple[str, str], str] = field(default_factory=dict)
     seen_alive: Now | None = None
     failing: str = ""
+    damaged: str = ""  # why what was in it is lost, '' it is not
     unsaved: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def write(self, items: Sequence[Remember], now: Now) -> str:
@@ -123,6 +124,7 @@ class Healer:
         self.looks: Counter[str] = Counter()
         self.kill_when: Callable[[Decision], bool] | None = None
         self.kill_before = True
+        self.killed_at: Callable[[], None] = lambda: None  # what follows a death at a decision
         self.concluded: Callable[[str], None] = lambda _: None
         self.eager = 0.0
         self._begun_at = time.mono
@@ -143,8 +145,9 @@ class Healer:
         now = self._time.now
         if self.store.texts:
             self.engine.restore(self.store.memories(), self.store.seen_alive, now, same_boot=same_boot)
-        if self.store.failing:
-            self.engine.restrict(now, self.store.failing, self._budgets_left())
+        if lost := self.store.failing or self.store.damaged:
+            self.engine.restrict(now, lost, self._budgets_left())
+            self.store.damaged = ""
         self.inbox = [self._host.table()]
         self._last, self._asked, self._blocked_until = None, float("inf"), 0.0
         self.due = self._time.mono
@@ -165,6 +168,12 @@ class Healer:
             return float("inf")
         wanted = self._time.mono if self.inbox else self.due
         return max(self._time.mono, self._blocked_until, wanted)
+
+    @property
+    def hears_all(self) -> bool:
+        """Whether every event has reached it, as far as it lives."""
+        line = self.line
+        return not (line.deaf or line.lose_events or line.delay_events or self._resync_due)
 
     def _budgets_left(self) -> dict[str, int]:
         """As supervisord remembers them from what was published."""
@@ -275,6 +284,7 @@ class Healer:
             if fatal:
                 self.kill_when = None
                 self.kill()
+                self.killed_at()
                 return True
         return False
 

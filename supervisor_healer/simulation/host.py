@@ -45,6 +45,7 @@ class Host:
     ) -> None:
         self.programs = programs
         self.starts: Counter[str] = Counter()  # every start of a process
+        self.ambush: Callable[[str], None] | None = None  # comes between the healer's next order and its effect
         self._time, self._disk, self._triggers, self._tell, self._witness = time, disk, triggers, tell, witness
         self._pids = 100
 
@@ -216,6 +217,9 @@ class Host:
     def take(self, order: Stop | Start) -> None:
         """An order of the healer's, as our namespace carries it out: never on another process, never over a person."""
         name, program = order.worker, self.programs[order.worker]
+        if self.ambush is not None:
+            ambush, self.ambush = self.ambush, None
+            ambush(name)
         as_it_is = ProcessTable((program.row(),), complete=False)
         if isinstance(order, Stop):
             if program.state is ProcessState.BACKOFF and order.pid == 0:

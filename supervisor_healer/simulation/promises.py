@@ -67,13 +67,23 @@ class Promises:
         self.overall: Intensity | None = None
         # operators' heals that are not answered yet -> for whom, and whether --force
         self._heals: dict[str, tuple[frozenset[str], bool]] = {}
-        self.told_of_stops = True  # every operator's stop so far has reached the healer
+        self.untold: set[str] = set()  # stopped by an operator, and the news may not have reached the healer
         self.judges_need = True  # whether a restart that nobody needed is a violation
         self.restarts: dict[str, list[float]] = defaultdict(list)
         self.host_restarts: list[float] = []
         self.needless: list[tuple[float, str]] = []
         self._in_hand: set[str] = set()
         self._explained: set[str] = set()
+
+    @property
+    def seconds(self) -> float:
+        """How long the world has lived."""
+        return self._time.mono - self._begun_at
+
+    @property
+    def restarted(self) -> int:
+        """Restarts of all workers, operators' heals included."""
+        return len(self.host_restarts)
 
     def violate(self, invariant: str, text: str) -> None:
         """One promise is broken."""
@@ -84,7 +94,7 @@ class Promises:
     def ordered(self, order: Stop | Start) -> None:
         """The healer gives an order, whatever becomes of it."""
         name = order.worker
-        if self._programs[name].row().by_operator and self.told_of_stops:
+        if self._programs[name].row().by_operator and name not in self.untold:
             self.violate("operators_stop", f"{order} although an operator has stopped it")
         if name not in self._truth.pipeline.workers:
             return  # it has left the architecture, and is only seen to its start
@@ -122,6 +132,10 @@ class Promises:
 
     def _is_asked(self, name: str, *, force: bool = False) -> bool:
         return any(name in names and (forced or not force) for names, forced in self._heals.values())
+
+    def reloaded(self) -> None:
+        """supervisord has stopped everything itself."""
+        self._in_hand.clear()
 
     def rebooted(self, shift: float) -> None:
         """The monotonic clock began anew."""

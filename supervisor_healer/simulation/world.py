@@ -195,6 +195,14 @@ class World:
 
     # --- operators -----------------------------------------------------------------------------------------------
 
+    def operator_stops(self, name: str) -> None:
+        """`supervisorctl stop`."""
+        if self.healer.hears_all:
+            self.promises.untold.discard(name)
+        else:
+            self.promises.untold.add(name)
+        self.host.operator_stops(name)
+
     def heal(self, name: str, *, force: bool = False, dry_run: bool = False) -> str:
         """`supervisorctl heal`; the request's id."""
         request = HealRequest(self._next_request(), name, dry_run=dry_run, force=force)

@@ -1,0 +1,155 @@
+"""Play one case to its end: faults as they come, then everything has to settle, and the promises all along."""
+
+from __future__ import annotations
+
+import random
+
+from supervisor_healer.core.model import Health, Kind
+from supervisor_healer.simulation.case import Case, Fault, Hang, Outcome
+from supervisor_healer.simulation.faults import end_all, strike
+from supervisor_healer.simulation.promises import Violation
+from supervisor_healer.simulation.timeline import DAY, MINUTE
+from supervisor_healer.simulation.world import HEAD_START, BrokenPromiseError, World
+
+FINE = frozenset((Health.HEALTHY, Health.IDLE))
+
+#: Faults that are an incident of the pipeline's; the others befall the healer, or are people's.
+INCIDENTS = frozenset(
+    [
+        "hang",
+        "die",
+        "doom",
+        "crash_loop",
+        "curse",
+        "delay",
+        "mute",
+        "garble",
+        "remove",
+        "fill",
+        "date_ahead",
+        "outage",
+        "flicker",
+    ]
+)
+SAMPLES = 20  # looks at a worker that hangs, in each max_age of its output
+LONGEST_SAMPLE = 5.0  # seconds between two of them at most
+MISSED = 5 * MINUTE  # added to three times max_age: usable stale time after which a hang counts as missed
+
+
+def make_world(case: Case) -> World:
+    """The case's world at its beginning, the healer about to start."""
+    world = World(case.plan, random.Random(case.seed).random)
+    world.run(HEAD_START)
+    return world
+
+
+def settles_within(case: Case) -> float:
+    """Seconds after the last fault within which everything is healthy: quarantines probe, at most daily; budgets
+    refill; ages, holds and catch-ups pass."""
+    slowest = max((spec.max_age or 0.0 for spec in case.plan.files), default=0.0)
+    longest = max((spec.retry_after for spec in case.plan.workers), default=0.0)
+    return 2 * max(DAY, longest) + 10 * slowest
+
+
+def play(case: Case) -> Outcome:
+    """What comes of the case. A violation ends it there."""
+    world = make_world(case)
+    nurse = Nurse(world)
+    violations: tuple[Violation, ...] = ()
+    struck: list[Fault] = []
+    begun, lived = world.time.mono, 0.0
+    try:
+        world.begin_healer()
+        for fault in sorted(case.faults, key=lambda fault: fault.at):
+            world.run(fault.at - lived)
+            lived = fault.at
+            struck.append(fault)
+            strike(world, fault)
+            if fault.what == "hang" and not fault.lasts:
+                nurse.attend(fault.target, fault.at)
+        world.run(max(0.0, case.seconds - lived))
+        end_all(world)
+        _settle(world, settles_within(case))
+    except BrokenPromiseError as broken:
+        violations = (broken.violation,)
+    return Outcome(
+        case.seed,
+        case.kind,
+        world.promises.seconds,
+        sum(fault.what in INCIDENTS for fault in struck),
+        world.promises.restarted,
+        len(world.promises.needless),
+        tuple(nurse.hangs()),
+        violations,
+    )
+
+
+def _settle(world: World, within: float) -> None:
+    """Everything is to become healthy, by the healer's word and in truth."""
+    turns, healer = -1, world.healer
+
+    def well() -> bool:
+        nonlocal turns
+        if healer.turns == turns:
+            return False
+        turns = healer.turns
+        return all(state in FINE for state in world.states().values())
+
+    ended = world.run_until(world.time.mono + within, well)
+    down = [name for name, program in world.programs.items() if not program.up and not _is_done(world, name)]
+    if down:
+        world.promises.violate("left_stopped", f"{', '.join(down)} left without a process")
+    if not ended:
+        sick = [f"{name} {state}" for name, state in world.states().items() if state not in FINE]
+        world.promises.violate("recovers", f"not within {within:.0f}s after the last fault: {', '.join(sick)}")
+
+
+def _is_done(world: World, name: str) -> bool:
+    program = world.programs[name]
+    return program.spec.kind is Kind.JOB and program.exited_well
+
+
+class Nurse:
+    """Sits with every worker that hangs, until it is restarted or writes again, and notes how long that was needless.
+
+    Usable stale time is what the healer had: output stale, work to do, and every required input fresh.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._hangs: dict[tuple[str, float], tuple[float, bool]] = {}  # worker and moment -> usable, restarted
+
+    def attend(self, name: str, at: float) -> None:
+        """The worker hangs from now on."""
+        world = self._world
+        program = world.programs[name]
+        if not program.spec.outputs or not program.up:
+            return
+        generation, key = program.generation, (name, at)
+        step = min(LONGEST_SAMPLE, self._max_age(name) / SAMPLES)
+        self._hangs[key] = (0.0, False)
+
+        def sample() -> None:
+            usable, _ = self._hangs[key]
+            if program.generation != generation or not program.up:
+                self._hangs[key] = (usable, True)
+            elif program.hung:
+                truth = world.truth
+                stale = [path for path in truth.stale_outputs(name) if truth.pending_for(name, path) > 0.0]
+                if stale and truth.has_fresh_inputs(program.spec):
+                    self._hangs[key] = (usable + step, False)
+                world.time.after(step, sample)
+
+        world.time.after(step, sample)
+
+    def hangs(self) -> list[Hang]:
+        """All of them."""
+        return [
+            Hang(name, at, self._max_age(name), usable, restarted)
+            for (name, at), (usable, restarted) in self._hangs.items()
+        ]
+
+    def _max_age(self, name: str) -> float:
+        spec = self._world.programs[name].spec
+        ages = [self._world.file_specs[path].max_age or 0.0 for path in spec.outputs]
+        return min((age for age in ages if age), default=MINUTE)

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable
 
 _ATTEMPTS = 20
+_MOST_LINKS = 40  # on one way, as in the kernel
 REPLACED = "its folder was replaced by a link meanwhile"
 # A folder on the way needs to be entered, not read.
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
@@ -33,6 +34,41 @@ def resolved(path: str) -> str:
         except OSError:  # what was a link a moment ago is none any more
             continue
     raise OSError(errno.EBUSY, "its path is being changed at this moment", path)
+
+
+def followed(path: str) -> str:
+    """The absolute `path` without links, where each of them belongs to root or to ourselves.
+
+    For what the healer writes of its own: whoever owns a folder on the way may put a link there, and must not choose
+    by it where we write. Raises OSError.
+    """
+    done: list[str] = []
+    rest = path.split("/")[::-1]
+    links = 0
+    while rest:
+        name = rest.pop()
+        if name == "..":
+            del done[-1:]
+        if name in ("", ".", ".."):
+            continue
+        here = "/".join(["", *done, name])
+        try:
+            status = os.lstat(here)
+        except FileNotFoundError:
+            status = None
+        if status is None or not stat.S_ISLNK(status.st_mode):
+            done.append(name)
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        if status.st_uid not in (0, os.geteuid()):
+            raise OSError(errno.ELOOP, f"{here} is a symbolic link of another user's", path)
+        target = os.readlink(here)
+        rest += target.split("/")[::-1]
+        if target.startswith("/"):
+            done = []
+    return "/".join(["", *done])
 
 
 def descend(home: str, folder: str, make: Make | None = None, listed: bool = True) -> int:

@@ -25,6 +25,7 @@ from typing import Any
 
 from supervisor_healer.core.model import Now
 from supervisor_healer.core.orders import Note, Remember
+from supervisor_healer.fixers.descent import followed
 from supervisor_healer.listener.journal_file import (
     JournalBusyError,
     JournalError,
@@ -68,7 +69,7 @@ class Journal:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = os.path.realpath(path)
+        self.path = os.path.abspath(path)
         self.degraded = True
         self._lock = Lock(self.path)
         self._db: sqlite3.Connection | None = None
@@ -202,7 +203,7 @@ class Journal:
 
     def _opened(self) -> sqlite3.Connection:
         try:
-            os.makedirs(os.path.dirname(self.path), 0o750, exist_ok=True)
+            self._resolve()
             self._lock.hold()
         except OSError as error:
             raise JournalError(f"cannot write the journal {self.path}: {error.strerror or error}") from error
@@ -210,6 +211,13 @@ class Journal:
         if warning:
             self._warn(warning)
         return db
+
+    def _resolve(self) -> None:
+        """Know where the path leads, links followed that are not somebody else's."""
+        path = followed(self.path)
+        if path != self.path:
+            self._lock.release()
+            self.path, self._lock = path, Lock(path)
 
     def _warn(self, text: str) -> None:
         if text not in self._lasting:

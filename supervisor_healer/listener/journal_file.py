@@ -7,15 +7,14 @@ import errno
 import fcntl
 import os
 import sqlite3
-import stat
 import time
 import urllib.parse
 
 from supervisor_healer.errors import HealerError
+from supervisor_healer.listener import journal_place
 
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_ID = 0x68656C72  # "helr": what tells our database from another program's
-_FILE_MODE = 0o640
 _BUSY_TIMEOUT = 0.25  # seconds to wait for a person with an sqlite3 shell; the healer's loop waits with it
 _COMPANIONS = ("-wal", "-shm", "-journal", "")  # in the order of moving: a file without its wal is whole, if old
 
@@ -63,7 +62,7 @@ class Lock:
         if self._fd >= 0 and self._is_in_place():
             return
         self.release()
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, _FILE_MODE)
+        fd = journal_place.opened(self._path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -95,16 +94,12 @@ def open_for_writing(path: str) -> tuple[sqlite3.Connection, str]:
     version or another program has made.
     """
     try:
-        parent = os.path.dirname(path)
-        if parent:
-            os.makedirs(parent, 0o750, exist_ok=True)
         head = _first_bytes(path)
+        if head and head != _MAGIC:
+            return _begun_anew(path, "is not a database")
+        return _opened(path), ""
     except OSError as error:
         raise JournalError(f"cannot write the journal {path}: {error.strerror or error}") from error
-    if head and head != _MAGIC:
-        return _begun_anew(path, "is not a database")
-    try:
-        return _opened(path), ""
     except sqlite3.OperationalError as error:  # locked, read-only, full, I/O error: not the file's own fault
         raise JournalError(f"cannot write the journal {path}: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -116,7 +111,9 @@ def open_for_reading(path: str) -> sqlite3.Connection | None:
 
     Budgets that have been used up must be known even when nothing can be added to them.
     """
-    if not os.path.isfile(path):  # SQLite would wait for ever for the other end of a FIFO
+    try:
+        _check_place(path)  # besides, SQLite would wait for ever for the other end of a FIFO
+    except OSError:
         return None
     place = urllib.parse.quote(path)
     for mode in ("mode=ro", "mode=ro&immutable=1"):  # the second needs no -shm file, and does without the newest rows
@@ -160,20 +157,26 @@ def drop_wal(path: str) -> None:
 
 def _first_bytes(path: str) -> bytes:
     """The beginning of the file, which is made if there is none. Must precede SQLite: a later close drops its locks."""
-    with contextlib.suppress(FileNotFoundError):
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "not a file")
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    fd = journal_place.opened(path)
     try:
         return os.read(fd, len(_MAGIC))
     finally:
         os.close(fd)
 
 
+def _check_place(path: str) -> None:
+    """Raise OSError where one of the database's files is not ours. That they are no links SQLite makes sure of, too."""
+    for companion in _COMPANIONS:
+        journal_place.check(path + companion)
+
+
 def _opened(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+    _check_place(path)
+    file = os.lstat(path)
+    address = f"file:{urllib.parse.quote(path)}?mode=rw"  # which makes no file: ours is there
+    db = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
     try:
+        _check_opened(file, path)
         _check(db, path)
         db.execute("PRAGMA journal_mode = WAL")  # where the file system cannot, SQLite keeps to its rollback journal
         db.execute("PRAGMA journal_size_limit = 4194304")
@@ -182,6 +185,12 @@ def _opened(path: str) -> sqlite3.Connection:
     except BaseException:
         db.close()
         raise
+
+
+def _check_opened(file: os.stat_result, path: str) -> None:
+    """Raise JournalError unless it is this file that SQLite has opened, by its name: nothing is written yet."""
+    if not journal_place.is_open(file):
+        raise JournalError(f"{path} was replaced at the very moment when it was opened")
 
 
 def _check(db: sqlite3.Connection, path: str) -> None:

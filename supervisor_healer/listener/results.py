@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from supervisor_healer.fixers.descent import descend, is_inside, resolved
+from supervisor_healer.fixers.descent import descend, followed, is_inside, resolved
 from supervisor_healer.fixers.folder import is_alive
 from supervisor_healer.fixers.target import KINDS
 from supervisor_healer.words import clean
@@ -88,7 +88,8 @@ def write(path: str, report: dict[str, Any], root: str) -> None:
     """Put `report`, which is bounded first, at `path` in one step: a reader sees the old or the new one, whole.
 
     A link in the place of the file is never followed. Where `path` lies inside `root`, its folder has to, too, wherever
-    links lead. Mode and owner of a file in place are kept. Raises OSError, and leaves everything as it was.
+    links lead; elsewhere only links of root's and of our own are followed. Mode and owner of a file in place are kept.
+    Raises OSError, and leaves everything as it was.
     """
     content = _laid_out(bounded(report)).encode("utf-8", "backslashreplace")  # half a surrogate pair: JSON's own escape
     name = os.path.basename(path)
@@ -122,8 +123,7 @@ def _folder(path: str, root: str) -> int:
     """The folder of `path`, made where it is missing, and opened."""
     folder = os.path.dirname(path)
     if not is_inside(os.path.normpath(root), os.path.normpath(path)):
-        os.makedirs(folder, exist_ok=True)
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return descend("/", followed(folder), _make)
     home, real = resolved(root), resolved(folder)
     if not is_inside(home, real):
         raise OSError(errno.ELOOP, f"its folder leads to {clean(real)}, outside of the root", path)

@@ -132,4 +132,4 @@ def _copied(job: Job, attributes: Attributes) -> tuple[bytes, Attributes]:
     if found.content is None or found.status is None:
         raise RefusedError(f"{what}: {found.problem}")
     mode = 0o666 & ~umask() if attributes.mode is None else attributes.mode
-    return found.content, replace(attributes, mode=mode & stat.S_IMODE(found.status.st_mode))
+    return found.content, replace(attributes, mode=mode & stat.S_IMODE(found.status.st_mode), extended=())

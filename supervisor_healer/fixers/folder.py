@@ -18,22 +18,28 @@ from dataclasses import dataclass
 
 from supervisor_healer.fixers.descent import Make, descend
 from supervisor_healer.fixers.owners import named
-from supervisor_healer.fixers.target import READING, RefusedError, read, strerror
+from supervisor_healer.fixers.target import READING, RefusedError, fingerprint, read, strerror
 from supervisor_healer.fixers.texts import LIMIT
 
 _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 _LEFT_AFTER = 3600.0  # seconds; a temporary file of ours that is older belongs to nobody who still works on it
 
 
+ACCESS_LIST = "system.posix_acl_access"
+
+
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a new file gets: `mode` None what the umask gives, `uid` and `gid` -1 ours, `mtime_ns` 0 now."""
+    """What a new file gets: `mode` None what the umask gives, `uid` and `gid` -1 ours, `mtime_ns` 0 now.
+
+    `extended`: these extended attributes, and no access list but one among them; None: what the folder gives.
+    """
 
     mode: int | None = None
     uid: int = -1
     gid: int = -1
     mtime_ns: int = 0
-    extended: tuple[tuple[str, bytes], ...] = ()
+    extended: tuple[tuple[str, bytes], ...] | None = None
 
 
 class Folder:
@@ -63,10 +69,15 @@ class Folder:
         return read(name, self._descriptor, limit)
 
     def attributes(self, name: str, status: os.stat_result) -> Attributes:
-        """Mode, owner and, where they can be read, the extended attributes (access lists) of a file in it."""
+        """Mode, owner and, where they can be read, the extended attributes (access lists) of a file in it.
+
+        They are those of the file with this `status`: RefusedError where another has taken its name since.
+        """
         extended = []
         descriptor = os.open(name, READING, dir_fd=self._descriptor)
         try:
+            if fingerprint(os.fstat(descriptor)) != fingerprint(status):
+                raise RefusedError("it is being written at this moment")
             for key in os.listxattr(descriptor):
                 extended.append((key, os.getxattr(descriptor, key)))
         except (OSError, AttributeError):  # not on this file system, or not on this system
@@ -78,6 +89,10 @@ class Folder:
     def names(self) -> list[str]:
         """Everything in it."""
         return os.listdir(self._descriptor)
+
+    def status(self, name: str) -> os.stat_result:
+        """What stands in it under this name, no link followed; OSError."""
+        return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
 
     def write(self, beside: str, content: bytes, attributes: Attributes) -> str:
         """A new temporary file for `beside`, complete and on the disk; its name. Nothing is left of one that fails."""
@@ -160,27 +175,28 @@ class Folder:
         ]
 
     def sweep(self, name: str) -> None:
-        """Remove the leftovers for `name`."""
+        """Remove the leftovers for `name`, as far as they are files, and ours to remove."""
         for leftover in self.leftovers(name):
-            self.remove(leftover)
+            with suppress(OSError):
+                self.remove(leftover)
 
     def links(self, name: str, status: os.stat_result) -> int:
         """How many names the file `name` has, those aside that a killed healer left."""
         if status.st_nlink == 1:
             return 1
-        own = [os.stat(entry, dir_fd=self._descriptor, follow_symlinks=False) for entry in self.leftovers(name)]
+        own = [self.status(entry) for entry in self.leftovers(name)]
         return status.st_nlink - sum((one.st_ino, one.st_dev) == (status.st_ino, status.st_dev) for one in own)
 
     def _age(self, entry: str) -> float:
         try:
-            changed = os.stat(entry, dir_fd=self._descriptor, follow_symlinks=False).st_ctime
+            changed = self.status(entry).st_ctime
         except FileNotFoundError:
             return 0.0
         return time.time() - changed
 
 
 def _dress(descriptor: int, attributes: Attributes) -> None:
-    """Give a new file its owner, its mode (which a change of owner cuts), its extended attributes and its time."""
+    """Give a new file its owner, its extended attributes, its mode, which each of these may change, and its time."""
     status = os.fstat(descriptor)
     uid = -1 if attributes.uid in (-1, status.st_uid) else attributes.uid
     gid = -1 if attributes.gid in (-1, status.st_gid) else attributes.gid
@@ -190,15 +206,23 @@ def _dress(descriptor: int, attributes: Attributes) -> None:
         except PermissionError as error:
             owner = named(attributes.uid, attributes.gid)
             raise RefusedError(f"it could not belong to {owner}: {strerror(error)}") from error
+    if attributes.extended is not None:
+        _extend(descriptor, attributes.extended)
     os.fchmod(descriptor, 0o666 & ~umask() if attributes.mode is None else attributes.mode)
-    for name, value in attributes.extended:
+    if attributes.mtime_ns:
+        os.utime(descriptor, ns=(attributes.mtime_ns, attributes.mtime_ns))
+
+
+def _extend(descriptor: int, extended: tuple[tuple[str, bytes], ...]) -> None:
+    """Set what can be set, after the access list is gone that whoever owns the folder gives to what is made in it."""
+    with suppress(OSError, AttributeError):  # there is none, or no such thing here
+        os.removexattr(descriptor, ACCESS_LIST)
+    for name, value in extended:
         try:
             os.setxattr(descriptor, name, value)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-    if attributes.mtime_ns:
-        os.utime(descriptor, ns=(attributes.mtime_ns, attributes.mtime_ns))
 
 
 def umask() -> int:

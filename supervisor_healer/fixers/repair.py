@@ -6,6 +6,8 @@ most a backup and a hidden temporary file, which the next repair removes.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from supervisor_healer.fixers import assessment, backups
 from supervisor_healer.fixers.creation import put_new, wanted
 from supervisor_healer.fixers.descent import resolved
@@ -66,15 +68,18 @@ def _repaired(job: Job, before: Standing) -> tuple[list[str], str]:
     return said, target.beside(backup)
 
 
-def replaced(folder: Folder, target: Target, before: Look, content: bytes) -> str:
-    """Put `content` in the place of what `before` saw at `target`; the name of the backup. The folder is locked."""
+def replaced(folder: Folder, target: Target, before: Look, content: bytes, most: int = 0o7777) -> str:
+    """Put `content` in the place of what `before` saw at `target`; the name of the backup. The folder is locked.
+
+    What stands there keeps owner and mode, but for what is not in `most` of the mode.
+    """
     assert before.content is not None
     assert before.status is not None
     attributes = folder.attributes(target.name, before.status)
-    backup, is_new = backups.make(folder, target.name, before.content, attributes)
+    backup, is_new = backups.make(folder, target.name, before.content, attributes, before.status)
     temporary = ""
     try:
-        temporary = folder.write(target.name, content, attributes)
+        temporary = folder.write(target.name, content, replace(attributes, mode=(attributes.mode or 0) & most))
         _confirm(folder, target, before)
         folder.replace(temporary, target.name)
     except BaseException:

@@ -31,13 +31,13 @@ READY = b"READY\n"
 ANSWER = b"RESULT 2\nOK"  # never FAIL: supervisord would send the event again at once, thousands of times
 
 _HEADER = re.compile(
-    rb"ver:(?P<ver>\S+) server:(?P<server>.*?) serial:(?P<serial>\d+) pool:(?P<pool>.*?)"
-    rb" poolserial:(?P<poolserial>\d+) eventname:(?P<eventname>\S+) len:(?P<len>\d+)"
+    rb"ver:(?P<ver>\S+) server:(?P<server>.*?) serial:(?P<serial>\d{1,18}) pool:(?P<pool>.*?)"
+    rb" poolserial:(?P<poolserial>\d{1,18}) eventname:(?P<eventname>\S+) len:(?P<len>\d{1,18})"
 )
 _BEGINNING = b"ver:"
 _LONGEST_HEADER = 16 * 1024  # bytes; most have some 120
 _LONGEST_BODY = 1024 * 1024  # characters; supervisord limits nothing, but nothing that concerns us comes near this
-_PROCESS = re.compile(r"processname:(.+?) groupname:(.*?) from_state:(\w+)((?: \w+:-?\d+)*)\s*\Z", re.DOTALL)
+_FROM_STATE = re.compile(r"(\w+)((?: \w+:-?\d{1,18})*)\s*")
 _PROCESS_STATE = "PROCESS_STATE_"
 
 
@@ -137,15 +137,17 @@ def meaning(event: Event) -> Meaning:
 
 
 def _process_state(name: str, body: str) -> ProcessStateChanged | Other:
-    match = _PROCESS.match(body)
-    if match is None:
+    who, _, state = body.rpartition(" from_state:")
+    process, named, group = who.removeprefix("processname:").partition(" groupname:")
+    match = _FROM_STATE.fullmatch(state)
+    if not (who.startswith("processname:") and process and named and match):
         return Other(name)
-    extra = dict(word.split(":") for word in match[4].split())
+    extra = dict(word.split(":") for word in match[2].split())
     return ProcessStateChanged(
-        group=match[2],
-        name=match[1],
+        group=group,
+        name=process,
         state=name.removeprefix(_PROCESS_STATE),
-        from_state=match[3],
+        from_state=match[1],
         pid=int(extra.get("pid", 0)),
         expected=extra.get("expected", "1") != "0",
     )

@@ -123,6 +123,9 @@ def test_byte_by_byte() -> None:
         (b"ver:3.0 " + b"x" * 20000, "xxx'..."),
         (wire("A", "b").replace(b"len:1", b"len:one"), "eventname:A len"),
         (wire("A", "b").replace(b"serial:21", b"serial:-1"), "serial:-1"),
+        (wire("A", "b").replace(b"serial:21", b"serial:" + b"9" * 5000), "serial:999"),  # int() refuses so many digits
+        (wire("A", "b").replace(b"len:1", b"len:" + b"9" * 5000), "ver:3.0"),
+        (b"ver:3.0 server:" + b" serial:1 pool:" * 1000 + b"\n", "pool: serial:1"),
         (wire("A", "xxxx").replace(b"xxxx", b"\xff\xff\xff\xff"), "not UTF-8"),
         (wire("A", "b", length=1) + b"RESULT 2\nOK", "RESULT 2"),
         (b"\x1b[31mred\n", r"\x1b[31mred"),
@@ -174,6 +177,20 @@ def test_garbage(garbage: bytes, text: str) -> None:
         ),
         ("PROCESS_STATE_RUNNING", "processname:w", Other("PROCESS_STATE_RUNNING")),
         ("PROCESS_STATE_RUNNING", "", Other("PROCESS_STATE_RUNNING")),
+        ("PROCESS_STATE_RUNNING", "processname: groupname:g from_state:STARTING", Other("PROCESS_STATE_RUNNING")),
+        ("PROCESS_STATE_RUNNING", "processname:w from_state:STARTING pid:1", Other("PROCESS_STATE_RUNNING")),
+        ("PROCESS_STATE_RUNNING", "name:w groupname:g from_state:STARTING pid:1", Other("PROCESS_STATE_RUNNING")),
+        ("PROCESS_STATE_RUNNING", "processname:w groupname:g from_state:S pid:one", Other("PROCESS_STATE_RUNNING")),
+        (
+            "PROCESS_STATE_EXITED",  # int() refuses so many digits
+            f"processname:w groupname:g from_state:RUNNING expected:0 pid:{'9' * 5000}",
+            Other("PROCESS_STATE_EXITED"),
+        ),
+        (
+            "PROCESS_STATE_EXITED",  # to be read in one pass: a search from each possible place would take hours
+            f"processname:w{' groupname:g from_state:RUNNING' * 30_000}!",
+            Other("PROCESS_STATE_EXITED"),
+        ),
         ("TICK_5", "when:1720000005", Tick(1720000005.0)),
         ("TICK_3600", "when:3600", Tick(3600.0)),
         ("TICK_5", "when:soon", Other("TICK_5")),

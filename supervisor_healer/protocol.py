@@ -17,7 +17,7 @@ Moments: `*_mono` is CLOCK_MONOTONIC, shared by all processes of a host; every o
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Collection
 from typing import Any, TypedDict
 
 from supervisor_healer.errors import ProtocolError
@@ -237,19 +237,21 @@ class OrderAnswer(TypedDict):
     pid: int
 
 
-def producers(joined: str, names: Container[str]) -> list[str]:
+def producers(joined: str, names: Collection[str]) -> list[str]:
     """The workers of a WireFile's `producer`, where several are joined by ", "; a name may hold that, too.
 
     >>> producers("a, b, c", {"a, b", "c"})
     ['a, b', 'c']
     """
     found: list[str] = []
-    parts = joined.split(", ") if joined else []
-    while parts:
-        taken = next((size for size in range(len(parts), 0, -1) if ", ".join(parts[:size]) in names), 0)
-        if taken:
-            found.append(", ".join(parts[:taken]))
-        parts = parts[taken or 1 :]
+    composed = sorted((f"{name}, " for name in names if ", " in name), key=len, reverse=True)
+    text, place = f"{joined}, " if joined else "", 0
+    while place < len(text):
+        plain = text[place : text.index(", ", place) + 2]
+        taken = next((name for name in composed if text.startswith(name, place)), plain)
+        if taken[:-2] in names:
+            found.append(taken[:-2])
+        place += len(taken)
     return found
 
 

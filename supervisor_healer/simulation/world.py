@@ -23,6 +23,7 @@ from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.simulation.disk import Disk
 from supervisor_healer.simulation.healer import Healer
 from supervisor_healer.simulation.host import Host
+from supervisor_healer.simulation.mind import Mind
 from supervisor_healer.simulation.program import Program
 from supervisor_healer.simulation.promises import Promises, Violation
 from supervisor_healer.simulation.timeline import BOOT, Timeline
@@ -73,6 +74,7 @@ class World:
         self.promises.mode, self.promises.overall = plan.mode, plan.overall
         self.host = Host(self.time, self.disk, self.programs, self.truth.triggers, self._ring, self.promises)
         self.healer = Healer(self.time, self.disk, self.host, self.promises, draw, self._carry_out)
+        self.mind: Mind = self.healer  # a comparison puts another in its place
         self.outside = dict.fromkeys(plan.outside, True)
         self._requests = 0
         for path in self.pipeline.outside:
@@ -113,10 +115,10 @@ class World:
 
     def run_until(self, end: float, stop: Callable[[], bool] | None = None) -> bool:
         """Let time pass until `end` (mono), or until `stop` holds; whether it does."""
-        time, healer = self.time, self.healer
+        time, mind = self.time, self.mind
         at_once = 0
         while stop is None or not stop():
-            event, turn = time.next_event, healer.next_turn
+            event, turn = time.next_event, mind.next_turn
             moment = min(event, turn)
             if moment > end:
                 time.mono = max(time.mono, end)
@@ -128,7 +130,7 @@ class World:
             if event <= time.mono:
                 time.pop()()
             else:
-                healer.turn()
+                mind.turn()
         return True
 
     def _feed(self, path: str, period: float) -> None:
@@ -156,7 +158,7 @@ class World:
         self.healer.kill()
 
     def _ring(self, event: Any) -> None:
-        self.healer.ring(event)
+        self.mind.ring(event)
 
     def _carry_out(self, decision: Create | Repair | Restore | Signal | Consult) -> None:
         """Nothing is mended here: simulated pipelines have no configs, and their files make themselves."""

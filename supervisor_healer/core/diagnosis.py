@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from supervisor_healer.core.examination import Case, Examination, InputView, OutputView
-from supervisor_healer.core.freshness import INFINITE, Track
+from supervisor_healer.core.freshness import INFINITE, NEVER, Track
 from supervisor_healer.core.limits import Limits
 from supervisor_healer.core.model import Freshness, Health, Now, ProcessState
 from supervisor_healer.core.patient import Patient
@@ -211,10 +211,22 @@ class Diagnosis:
         max_age = self._tracks[view.path].spec.max_age or 0.0
         if case.now.mono < (end := view.pending + max_age):
             found.append((f"work pending for {ago(view.pending)}, convicts after {duration(max_age)}", end))
+        elif case.now.mono < (end := self._chance_ends(case, max_age)):
+            found.append((f"its process has not had the work for {duration(max_age)} yet", end))
         for source in case.inputs:
             if source.item.required and (obstacle := self._unconfirmed(case, view.path, source)) is not None:
                 found.append(obstacle)
         return found
+
+    def _chance_ends(self, case: Case, max_age: float) -> float:
+        """Until when a process that came up well may be at work on what was pending before its start.
+
+        One that has not outlived its start-up grace has no such chance: it is excused by that, or crashes for ever.
+        """
+        spec, start = case.patient.spec, case.patient.start
+        if start is None or case.now.mono < start.mono + self._limits.startup_grace(spec):
+            return NEVER
+        return start.mono + min(max_age, self._limits.verify_within(spec, case.stale))
 
     def unconfirmed(self, patient: Patient, now: Now) -> tuple[str, float] | None:
         """Why a restart that its outputs do not ask for must wait for an input: in words, and until when (mono).

@@ -43,8 +43,8 @@ class Standing(NamedTuple):
 class Track:
     """What is known of one file. Wall times are mtimes; `*_mono` are moments of the monotonic clock.
 
-    `moved_mono` is the progress put back on the monotonic clock; the move came after the look at `found_after` and was
-    found by the one at `found_mono` (both NEVER for what the first look found). `aged_from` is the moment from which a
+    `moved_mono` is the progress put back on the monotonic clock; the move came after the look at `found_after` (NEVER
+    for what the first look found) and was found by the one at `found_mono`. `aged_from` is the moment from which a
     person counts the file's age, `held_since` since when it has been neither stale, missing nor unknown. `gone_since`
     is the look that first found it gone, None while it is there. `orderly`: its mtime can be compared with another's.
     `own` is the healer's own write, which is no progress: a file that only the healer has written is a `placeholder`,
@@ -129,8 +129,9 @@ class Track:
         previous = self.moved_mono
         earliest = before.mono if before is not None else now.mono
         self.moved_mono = min(max(put_back, earliest), now.mono)
+        self.found_mono = now.mono
         if before is not None:
-            self.found_after, self.found_mono = before.mono, now.mono
+            self.found_after = before.mono
         self.from_future, self.orderly = False, True
         if before is not None and self.moved_mono - previous >= self.spec.limit:
             self.held_since = None  # it was stale in between, though no look has found it so
@@ -241,12 +242,18 @@ class Track:
         return (self.orderly and self.mtime > wall) or self.found_after >= mono
 
     def moved_after(self, other: Track) -> bool:
-        """Whether its last move came after the other file's: by mtimes where both can be trusted, else as seen."""
+        """Whether its last move came after the other file's: by mtimes where both can be trusted, else as seen.
+
+        As seen: the other's move had been found by a look after which ours came. Which of two moves between the same
+        looks came first is not known, and then no work is pending.
+        """
         if self.mtime is None or other.mtime is None:
             return self.mtime is not None
         if self.orderly and other.orderly:
             return self.mtime > other.mtime
-        return self.found_mono > other.found_mono
+        earliest = self.moved_mono if self.orderly else self.found_after
+        latest = other.moved_mono if other.orderly else other.found_mono
+        return self.found_after > NEVER and earliest >= latest
 
     def memory(self) -> dict[str, object]:
         """What a healer that starts later needs to know, as plain JSON values."""

@@ -209,6 +209,24 @@ def test_the_order_with_a_file_from_the_future_is_that_of_the_looks():
     assert not future.moved_after(other)
 
 
+def test_the_order_of_moves_between_the_same_two_looks_is_not_known_where_mtimes_deceive():
+    one, other = seen_at((0, 0), (100, 40)), seen_at((0, 0), (100, 60))
+    assert other.moved_after(one)
+    for track in (one, other):
+        track.distrust(at(100))
+    assert not other.moved_after(one)
+    assert not one.moved_after(other)
+    other.see(Seen(NOON + 150), at(160))
+    assert other.moved_after(one)
+
+
+def test_what_the_first_look_found_came_after_nothing_where_mtimes_deceive():
+    one, other = seen_at((0, 0)), seen_at((0, 0))
+    one.distrust(at(0))
+    assert not one.moved_after(other)
+    assert not other.moved_after(one)
+
+
 def test_leaving_the_future_is_a_move():
     track = seen_at((0, 86400))
     assert track.see(Seen(NOON + 10), at(10))

@@ -229,6 +229,35 @@ def test_starting_lasts_for_the_grace(second: float, state: Health):
     assert world.state("a") is state
 
 
+def started_again(busy: float, **options: float) -> World:
+    """A worker that a person has stopped for an hour; its work takes `busy` seconds, its start-up grace is 20 s."""
+    world = World(chain("a", source="x", startup_grace=20.0, **options))
+    world.run(HOUR)
+    world.operator_stop("a")
+    world.run(HOUR)
+    world.programs["a"].work = busy
+    world.operator_start("a")
+    return world
+
+
+def test_a_process_started_again_has_a_max_age_for_the_work_that_was_left():
+    world = started_again(busy=4 * MINUTE)
+    world.run(3 * MINUTE)
+    assert world.state("a") is Health.CATCHING_UP
+    assert "its process has not had the work for 5m yet" in world.reason("a")
+    world.run(2 * MINUTE)
+    assert world.state("a") is Health.HEALTHY
+    assert world.restarts() == {"a": 1}  # the operator's
+
+
+@pytest.mark.parametrize(("options", "chance"), [({}, MAX_AGE), ({"verify_within": 40.0}, 40.0)])
+def test_a_process_started_again_is_stalled_when_it_does_nothing_in_that_time(options: dict[str, float], chance: float):
+    world = started_again(busy=HOUR, **options)
+    begun = world.mono
+    world.until_state("a", Health.HEALING)
+    assert world.mono - begun == pytest.approx(chance, abs=1.0)
+
+
 def test_a_crash_loop_is_excused_until_one_limit_after_its_grace():
     world = World(chain("a", source="in"), [file("in")], autorestart=True)
     world.run(60)

@@ -3,6 +3,7 @@
 #   make demo     break a small pipeline in three ways, and watch it being healed (about a minute)
 #   make run      leave the same pipeline running, to play with; make stop ends it
 #   make test     the tests (more options: make test ARGS="-k budget -x")
+#   make chaos    break two pipelines at random for an hour (CHAOS_SECONDS=600; CHAOS_SEED=... repeats a run)
 #   make lint     format, lint, types, import rules
 #   make clean    remove everything that these commands made
 #
@@ -13,7 +14,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 ARGS =
 
-.PHONY: help demo run stop test lint clean
+.PHONY: help demo run stop test chaos lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,6 +30,9 @@ stop: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 4 $(ARGS)
+
+chaos: $(VENV)/.installed-dev
+	PYTHONPATH=tests $(BIN)/python -m chaos
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

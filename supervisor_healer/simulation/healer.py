@@ -36,6 +36,8 @@ from supervisor_healer.simulation.host import Host
 from supervisor_healer.simulation.promises import CLOCKS_APART, OVERSLEPT, Promises
 from supervisor_healer.simulation.timeline import Timeline
 
+Errand = Create | Repair | Restore | Signal | Consult  # what is neither supervisord's nor words
+
 UNREACHABLE_PAUSE = 1.0  # seconds until supervisord is asked again after a call that failed
 TICK = 5.0  # seconds between two of supervisord's beats, at which lost events are made up for
 FOLLOW = 0.5  # seconds, the same while a stop or start is under way
@@ -50,6 +52,7 @@ class Chronicle:
     answers: dict[str, Answer] = field(default_factory=dict)
     told: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     reports: list[Report] = field(default_factory=list)
+    errands: list[tuple[float, Errand]] = field(default_factory=list)
 
 
 @dataclass
@@ -76,6 +79,11 @@ class Store:
         self.seen_alive = now
         return ""
 
+    def remembered(self, kind: str, name: str) -> dict[str, Any]:
+        """One memory, {} where there is none."""
+        memory: dict[str, Any] = json.loads(self.texts.get((kind, name), "{}"))
+        return memory
+
     def memories(self) -> dict[str, dict[str, Any]]:
         """All of it by kind and name."""
         result: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -98,7 +106,7 @@ class Line:
 
 
 class Healer:
-    """`policies` are the engine's; `carry_out` takes the decisions that are neither supervisord's nor words."""
+    """`policies` are the engine's; `carry_out` runs the errands; `look` shows a file, and its ground where asked."""
 
     def __init__(
         self,
@@ -107,7 +115,7 @@ class Healer:
         host: Host,
         promises: Promises,
         draw: Callable[[], float],
-        carry_out: Callable[[Create | Repair | Restore | Signal | Consult], None],
+        carry_out: Callable[[Errand], None],
         look: Callable[[str, bool], Any] | None = None,
     ) -> None:
         self._time, self._host, self._promises = time, host, promises
@@ -127,7 +135,6 @@ class Healer:
         self.killed_at: Callable[[], None] = lambda: None  # what follows a death at a decision
         self.concluded: Callable[[str], None] = lambda _: None
         self.eager = 0.0
-        self._begun_at = time.mono
         self._blocked_until = 0.0
         self._next_saving = 0.0
         self._cycle = 60.0
@@ -160,6 +167,11 @@ class Healer:
         self.engine = None
         self.inbox = []
         self.due = float("inf")
+
+    @property
+    def life(self) -> int:
+        """Which healer this is; 0: there is none."""
+        return self.lives if self.engine is not None else 0
 
     @property
     def next_turn(self) -> float:
@@ -294,7 +306,7 @@ class Healer:
 
     def _execute(self, batch: Sequence[Decision], now: Now) -> None:
         self._record([one for one in batch if isinstance(one, Remember)], now)
-        elapsed = self._time.mono - self._begun_at
+        elapsed = self._time.elapsed
         for decision in batch:
             match decision:
                 case Remember():
@@ -312,6 +324,7 @@ class Healer:
                     self.chronicle.orders.append((elapsed, decision))
                     self._call(decision)
                 case _:
+                    self.chronicle.errands.append((elapsed, decision))
                     self._carry_out(decision)
 
     def _call(self, order: Stop | Start) -> None:

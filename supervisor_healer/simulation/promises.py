@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from supervisor_healer.core.model import Intensity, Mode
-from supervisor_healer.core.orders import Answer, Decision, Note, Start, Stop
+from supervisor_healer.core.care import MENDS
+from supervisor_healer.core.model import Intensity, Mode, ProcessState
+from supervisor_healer.core.orders import Answer, Create, Decision, Note, Repair, Restore, Signal, Start, Stop
 from supervisor_healer.simulation.disk import Disk, TrueFile, written_as
 from supervisor_healer.simulation.program import Program
 from supervisor_healer.simulation.timeline import Timeline
@@ -29,6 +30,8 @@ PROMISES: Mapping[str, int] = {
     "root_only": 4,
     "relatives_apart": 4,
     "new_output": 5,
+    "mends": 6,
+    "signals": 7,
     "evidence": 7,
     "mode": 7,
     "explained": 10,
@@ -51,7 +54,7 @@ class Violation:
 
 
 class Promises:
-    """Watches one world. `broken` is called with each violation. `"""
+    """Watches one world. `broken` is called with each violation."""
 
     def __init__(
         self,
@@ -62,8 +65,8 @@ class Promises:
         broken: Callable[[Violation], None],
     ) -> None:
         self._time, self._disk, self._programs, self._truth, self._broken = time, disk, programs, truth, broken
-        self._begun_at = time.mono
         self.mode = Mode.HEAL
+        self.halted = False  # supervisord is going down
         self.overall: Intensity | None = None
         # operators' heals that are not answered yet -> for whom, and whether --force
         self._heals: dict[str, tuple[frozenset[str], bool]] = {}
@@ -72,13 +75,10 @@ class Promises:
         self.restarts: dict[str, list[float]] = defaultdict(list)
         self.host_restarts: list[float] = []
         self.needless: list[tuple[float, str]] = []
+        self._mends: dict[str, list[float]] = defaultdict(list)
+        self._wished: dict[str, float] = {}  # worker -> mono
         self._in_hand: set[str] = set()
         self._explained: set[str] = set()
-
-    @property
-    def seconds(self) -> float:
-        """How long the world has lived."""
-        return self._time.mono - self._begun_at
 
     @property
     def restarted(self) -> int:
@@ -87,7 +87,7 @@ class Promises:
 
     def violate(self, invariant: str, text: str) -> None:
         """One promise is broken."""
-        self._broken(Violation(invariant, self._time.mono - self._begun_at, text))
+        self._broken(Violation(invariant, self._time.elapsed, text))
 
     # --- what an order does --------------------------------------------------------------------------------------
 
@@ -100,8 +100,7 @@ class Promises:
             return  # it has left the architecture, and is only seen to its start
         for other in self._in_hand & self._truth.pipeline.relatives(name):
             self.violate("relatives_apart", f"{order} while its relative {other} is being restarted")
-        if self.mode is Mode.OBSERVE:
-            self.violate("mode", f"{order} in mode observe")
+        self._check_may_act(order)
 
     def stops(self, name: str) -> None:
         """Its process is stopped, for a restart."""
@@ -125,10 +124,19 @@ class Promises:
         self._heals[request] = (frozenset(names), force)
         for name in self._heals[request][0]:
             self.restarts[name] = []
+        self._mends.clear()
 
     def heal_answered(self, request: str) -> None:
         """What an operator's word excused is over."""
         self._heals.pop(request, None)
+
+    def wished(self, entries: Iterable[str]) -> None:
+        """A repair or a component healer wants these restarted although nothing ails them: once, by whomever."""
+        for entry in entries:
+            self._wished.update(dict.fromkeys(self._truth.pipeline.named(entry), self._time.mono))
+
+    def _is_wished(self, name: str) -> bool:
+        return name in self._wished and self._wished[name] >= self._programs[name].start_mono
 
     def _is_asked(self, name: str, *, force: bool = False) -> bool:
         return any(name in names and (forced or not force) for names, forced in self._heals.values())
@@ -139,9 +147,10 @@ class Promises:
 
     def rebooted(self, shift: float) -> None:
         """The monotonic clock began anew."""
-        self._begun_at += shift
         self.restarts = defaultdict(list, {n: [at + shift for at in times] for n, times in self.restarts.items()})
         self.host_restarts = [at + shift for at in self.host_restarts]
+        self._mends = defaultdict(list, {path: [at + shift for at in times] for path, times in self._mends.items()})
+        self._wished.clear()
         self._in_hand.clear()
 
     def _check_gate(self, name: str) -> None:
@@ -153,9 +162,9 @@ class Promises:
 
     def _check_need(self, name: str) -> None:
         """Nobody is restarted who only waited for input, or was catching up."""
-        if self._truth.ails(name):
+        if self._truth.ails(name) or self._is_wished(name):
             return
-        self.needless.append((self._time.mono - self._begun_at, name))
+        self.needless.append((self._time.elapsed, name))
         if self.judges_need and not self._is_asked(name) and not self._truth.looks_stalled(name):
             self.violate("root_only", f"{name} restarted although nothing ails it and it is not late")
 
@@ -170,6 +179,30 @@ class Promises:
         inside = [moment for moment in self.host_restarts if now - moment < limit.within]
         if len(inside) > limit.max:
             self.violate("host_budget", f"{len(inside)} restarts of all workers within {limit.within:.0f}s")
+
+    def _check_may_act(self, order: Decision) -> None:
+        if self.mode is Mode.OBSERVE or self.halted:
+            self.violate("mode", f"{order} in mode observe, or after the halt")
+
+    # --- files and configs ---------------------------------------------------------------------------------------
+
+    def mend_ordered(self, order: Create | Repair | Restore) -> None:
+        """A file or config is to be mended: not in a fight with somebody, unless an operator has asked."""
+        self._check_may_act(order)
+        recent = [moment for moment in self._mends[order.path] if self._time.mono - moment < MENDS.within]
+        if not isinstance(order, Restore) and len(recent) >= MENDS.max:
+            self.violate("mends", f"{order} after {len(recent)} others")
+
+    def mended(self, path: str, ordered: float) -> None:
+        """That has changed it; it was `ordered` then (mono)."""
+        self._mends[path].append(ordered)
+
+    def signalled(self, order: Signal) -> None:
+        """A process is signalled: that very one, and only while it runs."""
+        self._check_may_act(order)
+        program = self._programs[order.worker]
+        if program.state is not ProcessState.RUNNING or program.pid != order.pid:
+            self.violate("signals", f"{order} although it is {program.state} as {program.pid}")
 
     # --- what the healer decides and says ------------------------------------------------------------------------
 

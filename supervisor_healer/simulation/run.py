@@ -15,21 +15,8 @@ FINE = frozenset((Health.HEALTHY, Health.IDLE))
 
 #: Faults that are an incident of the pipeline's; the others befall the healer, or are people's.
 INCIDENTS = frozenset(
-    [
-        "hang",
-        "die",
-        "doom",
-        "crash_loop",
-        "curse",
-        "delay",
-        "mute",
-        "garble",
-        "remove",
-        "fill",
-        "date_ahead",
-        "outage",
-        "flicker",
-    ]
+    ("hang", "die", "doom", "crash_loop", "curse", "delay", "mute", "garble", "remove", "fill", "date_ahead")
+    + ("outage", "flicker")
 )
 SAMPLES = 20  # looks at a worker that hangs, in each max_age of its output
 LONGEST_SAMPLE = 5.0  # seconds between two of them at most
@@ -57,7 +44,7 @@ def play(case: Case) -> Outcome:
     nurse = Nurse(world)
     violations: tuple[Violation, ...] = ()
     struck: list[Fault] = []
-    begun, lived = world.time.mono, 0.0
+    lived = 0.0
     try:
         world.begin_healer()
         for fault in sorted(case.faults, key=lambda fault: fault.at):
@@ -75,7 +62,7 @@ def play(case: Case) -> Outcome:
     return Outcome(
         case.seed,
         case.kind,
-        world.promises.seconds,
+        world.elapsed,
         sum(fault.what in INCIDENTS for fault in struck),
         world.promises.restarted,
         len(world.promises.needless),
@@ -151,5 +138,5 @@ class Nurse:
 
     def _max_age(self, name: str) -> float:
         spec = self._world.programs[name].spec
-        ages = [self._world.file_specs[path].max_age or 0.0 for path in spec.outputs]
+        ages = [self._world.pipeline.files[path].max_age or 0.0 for path in spec.outputs]
         return min((age for age in ages if age), default=MINUTE)

@@ -18,6 +18,7 @@ class Timeline:
     def __init__(self) -> None:
         self.mono = BOOT
         self._offset = EPOCH - BOOT
+        self._beginning = BOOT
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
 
@@ -30,6 +31,11 @@ class Timeline:
     def now(self) -> Now:
         """This moment on both clocks."""
         return Now(self.wall, self.mono)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the world's beginning, whatever the clocks have done meanwhile."""
+        return self.mono - self._beginning
 
     @property
     def next_event(self) -> float:
@@ -61,5 +67,6 @@ class Timeline:
         shift = mono - self.mono
         self._queue.clear()
         self._offset -= shift
+        self._beginning += shift
         self.mono = mono
         return shift

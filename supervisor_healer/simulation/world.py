@@ -12,25 +12,27 @@ at every order and word of the healer's (`promises`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from supervisor_healer.core.model import FileSpec, Health, Intensity, Mode, WorkerSpec
-from supervisor_healer.core.news import HealRequest, MonitorRequest
-from supervisor_healer.core.orders import Consult, Create, Decision, Repair, Restore, Signal
+from supervisor_healer.core.model import ConfigSpec, ConsumerSpec, FileSpec, Health, Intensity, Mode, Seen, WorkerSpec
+from supervisor_healer.core.news import ComponentResult, HealRequest, MonitorRequest, RestoreRequest, VerifyRequest
+from supervisor_healer.core.orders import Consult, Decision, Signal
 from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.simulation.disk import Disk
-from supervisor_healer.simulation.healer import Healer
+from supervisor_healer.simulation.healer import Errand, Healer
 from supervisor_healer.simulation.host import Host
+from supervisor_healer.simulation.mender import VALID, Mender
 from supervisor_healer.simulation.mind import Mind
 from supervisor_healer.simulation.program import Program
 from supervisor_healer.simulation.promises import Promises, Violation
-from supervisor_healer.simulation.timeline import BOOT, Timeline
+from supervisor_healer.simulation.timeline import Timeline
 from supervisor_healer.simulation.truth import Truth
 
 HEAD_START = 5.0  # seconds for which the programs run before the healer begins
 UPTIME_OF_A_BOOT = 10.0  # seconds of monotonic time when everything is started after a boot
+CONSULTATION = 0.5  # seconds that component healers take to answer
 TURNS_AT_ONCE = 200  # so many turns at one moment, and 20 for each worker, are a busy loop
 
 
@@ -38,7 +40,9 @@ TURNS_AT_ONCE = 200  # so many turns at one moment, and 20 for each worker, are 
 class Plan:
     """A pipeline and how its programs behave. `outside`: file that nobody here writes -> its source's period (s).
 
-    `programs`: worker -> the fields of its `Program` that differ from the default.
+    `programs`: worker -> the fields of its `Program` that differ from the default. `members`: group -> its processes,
+    for entries that stand for several. `contents`: config -> how it stands at first (see `mender`), valid by default.
+    `components`: what the component healers answer when they are asked; None: there are none.
     """
 
     workers: Sequence[WorkerSpec]
@@ -48,6 +52,12 @@ class Plan:
     mode: Mode = Mode.HEAL
     cycle: float = 60.0
     overall: Intensity | None = None
+    members: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    consumers: Sequence[ConsumerSpec] = ()
+    configs: Sequence[ConfigSpec] = ()
+    contents: Mapping[str, str] = field(default_factory=dict)
+    components: Callable[[], Iterable[ComponentResult]] | None = None
+    root: str = ""
 
 
 class BrokenPromiseError(AssertionError):
@@ -63,24 +73,27 @@ class World:
 
     def __init__(self, plan: Plan, draw: Callable[[], float] = lambda: 0.5) -> None:
         self.plan = plan
-        self.specs = list(plan.workers)
-        self.file_specs = {spec.path: spec for spec in plan.files}
         self.time = Timeline()
         self.disk = Disk(self.time)
         self.programs = self._make_programs()
-        self.pipeline = self._pipeline()
+        self.pipeline = self._make_pipeline()
         self.truth = Truth(self.time, self.disk, self.programs, self.pipeline)
         self.promises = Promises(self.time, self.disk, self.programs, self.truth, self.broken)
         self.promises.mode, self.promises.overall = plan.mode, plan.overall
         self.host = Host(self.time, self.disk, self.programs, self.truth.triggers, self._ring, self.promises)
-        self.healer = Healer(self.time, self.disk, self.host, self.promises, draw, self._carry_out)
+        self.healer = Healer(self.time, self.disk, self.host, self.promises, draw, self._carry_out, self._look)
         self.mind: Mind = self.healer  # a comparison puts another in its place
+        self.mender = Mender(self.time, self.disk, self.pipeline.configs, self.promises, self.healer)
+        self.truth.is_sound = self.mender.is_sound
+        self.components = plan.components
         self.outside = dict.fromkeys(plan.outside, True)
         self._requests = 0
+        for spec in plan.configs:
+            self.mender.edit(spec.path, plan.contents.get(spec.path, VALID))
         for path in self.pipeline.outside:
             if path in plan.outside:
                 self._feed(path, plan.outside[path])
-            elif self.file_specs[path].max_age is None:
+            elif path not in self.pipeline.configs and self.pipeline.files[path].max_age is None:
                 self.disk.write(path)
         for name, program in self.programs.items():
             if program.autostart:
@@ -88,15 +101,20 @@ class World:
         self.host.starts.clear()
 
     def _make_programs(self) -> dict[str, Program]:
-        return {spec.name: Program(spec, **self.plan.programs.get(spec.name, {})) for spec in self.specs}
+        plan, files = self.plan, {spec.path: spec for spec in self.plan.files}
+        specs = expand(plan.workers, files, plan.members).workers if plan.members else plan.workers
+        return {spec.name: Program(spec, **plan.programs.get(spec.name, {})) for spec in specs}
 
-    def _pipeline(self) -> Pipeline:
+    def _make_pipeline(self) -> Pipeline:
+        """What the architecture and supervisord's processes make together."""
         members: dict[str, list[str]] = defaultdict(list)
         for program in self.programs.values():
             if program.known:
                 group, _, name = program.address.partition(":")
                 members[group].append(name)
-        return Pipeline(expand(self.specs, self.file_specs, members))
+        plan, configs = self.plan, {spec.path: spec for spec in self.plan.configs}
+        expansion = expand(plan.workers, {spec.path: spec for spec in plan.files}, members)
+        return Pipeline(expansion, root=plan.root, consumers=plan.consumers, configs=configs)
 
     def broken(self, violation: Violation) -> None:
         """A promise did not hold: the run ends here."""
@@ -107,7 +125,7 @@ class World:
     @property
     def elapsed(self) -> float:
         """Seconds since the world's beginning."""
-        return self.time.mono - BOOT
+        return self.time.elapsed
 
     def run(self, seconds: float) -> None:
         """Let `seconds` pass."""
@@ -124,7 +142,7 @@ class World:
                 time.mono = max(time.mono, end)
                 return False
             at_once = at_once + 1 if moment <= time.mono else 0
-            if at_once > TURNS_AT_ONCE + 20 * len(self.specs):
+            if at_once > TURNS_AT_ONCE + 20 * len(self.programs):
                 self.promises.violate("keeps_pace", f"{at_once} turns at one moment")
             time.mono = max(time.mono, moment)
             if event <= time.mono:
@@ -147,21 +165,70 @@ class World:
 
     def policies(self) -> dict[str, Any]:
         """What the engine goes by besides the pipeline."""
-        return {"mode": self.plan.mode, "cycle": self.plan.cycle, "restarts_overall": self.plan.overall}
+        plan, has_components = self.plan, self.components is not None
+        return {
+            "mode": plan.mode,
+            "cycle": plan.cycle,
+            "restarts_overall": plan.overall,
+            "has_components": has_components,
+        }
 
     def begin_healer(self, *, same_boot: bool = True) -> None:
-        """A healer starts."""
+        """A healer starts, and reads the architecture."""
+        self._read_architecture()
+        self.promises.halted = False
+        self.mender.begin_anew()
         self.healer.begin(self.pipeline, self.policies(), same_boot=same_boot)
 
-    def kill_healer(self) -> None:
-        """It is killed, and supervisord does not start it again yet."""
-        self.healer.kill()
+    def kill_healer(self, *, orderly: bool = False) -> None:
+        """It is killed, or ends in an orderly way, and supervisord does not start it again yet."""
+        self.healer.kill(orderly=orderly)
+
+    def halt(self) -> None:
+        """supervisord is going down, and has said so: nothing may be ordered any more."""
+        if self.healer.engine is not None:
+            self.promises.halted = True
+            self.healer.engine.halt("supervisord is shutting down")
+
+    def adopt(self, **changes: Any) -> None:
+        """The healer reads the architecture (SIGHUP), with these fields of the plan changed, and all processes anew."""
+        self.plan = replace(self.plan, **changes)
+        self._read_architecture()
+        if self.healer.engine is not None:
+            self.healer.engine.adopt(self.pipeline, **self.policies())
+            self.healer.hear(self.host.table())
+
+    def _read_architecture(self) -> None:
+        self.pipeline = self._make_pipeline()
+        for name, spec in self.pipeline.workers.items():
+            if name in self.programs:
+                self.programs[name].spec = spec
+        self.truth.adopt(self.pipeline)
+        self.mender.specs = self.pipeline.configs
+        self.promises.mode, self.promises.overall = self.plan.mode, self.plan.overall
 
     def _ring(self, event: Any) -> None:
         self.mind.ring(event)
 
-    def _carry_out(self, decision: Create | Repair | Restore | Signal | Consult) -> None:
-        """Nothing is mended here: simulated pipelines have no configs, and their files make themselves."""
+    def _look(self, path: str, with_ground: bool) -> Seen:
+        return self.mender.look(path, self.disk.look(path, with_ground=with_ground))
+
+    def _carry_out(self, errand: Errand) -> None:
+        match errand:
+            case Consult():
+                life = self.healer.life
+                self.time.after(CONSULTATION, lambda: self._consult(life))
+            case Signal():
+                self.promises.signalled(errand)
+            case _:
+                self.mender.take(errand)
+
+    def _consult(self, life: int) -> None:
+        """The component healers answer, if the healer that asked still lives."""
+        if self.components is not None and life == self.healer.life:
+            for result in self.components():
+                self.promises.wished(name for name, _ in result.restarts)
+                self.healer.hear(result)
 
     # --- faults --------------------------------------------------------------------------------------------------
 
@@ -205,9 +272,9 @@ class World:
             self.promises.untold.add(name)
         self.host.operator_stops(name)
 
-    def heal(self, name: str, *, force: bool = False, dry_run: bool = False) -> str:
-        """`supervisorctl heal`; the request's id."""
-        request = HealRequest(self._next_request(), name, dry_run=dry_run, force=force)
+    def heal(self, name: str, *, force: bool = False, dry_run: bool = False, id: str = "") -> str:  # noqa: A002
+        """`supervisorctl heal`; the request's id, by which it acts once."""
+        request = HealRequest(id or self._next_request(), name, dry_run=dry_run, force=force)
         if self.healer.engine is not None and not dry_run:
             self.promises.heal_asked(request.id, self.programs if name == "all" else [name], force=force)
         self.healer.hear(request)
@@ -222,6 +289,18 @@ class World:
     def monitor(self, name: str) -> str:
         """`supervisorctl monitor`."""
         request = MonitorRequest(self._next_request(), name, None)
+        self.healer.hear(request)
+        return request.id
+
+    def verify(self) -> str:
+        """`supervisorctl verify`: a fresh look at everything."""
+        request = VerifyRequest(self._next_request())
+        self.healer.hear(request)
+        return request.id
+
+    def restore(self, path: str, id: str = "") -> str:  # noqa: A002
+        """`supervisorctl heal --restore`: the newest backup of a config comes back."""
+        request = RestoreRequest(id or self._next_request(), path)
         self.healer.hear(request)
         return request.id
 

@@ -10,6 +10,7 @@ from supervisor_healer.core.orders import Decision, Note, Remember, Start, Stop
 from supervisor_healer.simulation.case import Fault
 from supervisor_healer.simulation.disk import written_as
 from supervisor_healer.simulation.world import World
+from supervisor_healer.words import duration
 
 RESPAWN = 1.0  # seconds until supervisord has started another listener
 RELOAD = 2.0  # seconds that a reload of supervisord takes
@@ -42,6 +43,10 @@ class FaultKind:
 
 def _hang(world: World, fault: Fault) -> None:
     world.hang(fault.target, fault.lasts)
+
+
+def _curse(world: World, fault: Fault) -> None:
+    world.programs[fault.target].cursed = True
 
 
 def _end_curse(world: World, fault: Fault) -> None:
@@ -154,7 +159,7 @@ def _kill_at(world: World, fault: Fault) -> None:
     world.healer.killed_at = lambda: world.time.after(RESPAWN, lambda: begin_healer(world))
 
 
-def _reload(world: World, fault: Fault) -> None:
+def _reload(world: World, _: Fault) -> None:
     """Every process is stopped and, if it is started by itself, started again; so is the healer."""
     if world.healer.engine is not None:
         world.healer.engine.halt("supervisord is shutting down")
@@ -171,18 +176,18 @@ def _reload(world: World, fault: Fault) -> None:
     world.time.after(RELOAD, up)
 
 
-def _lose_journal(world: World, fault: Fault) -> None:
+def _lose_journal(world: World, _: Fault) -> None:
     world.kill_healer()
     world.healer.store.texts.clear()
     world.healer.store.damaged = "the journal was damaged, and moved aside"
     world.time.after(RESPAWN, lambda: begin_healer(world))
 
 
-def _fail_journal(world: World, fault: Fault) -> None:
+def _fail_journal(world: World, _: Fault) -> None:
     world.healer.store.failing = f"the journal cannot be written: {DISK_FULL}"
 
 
-def _mend_journal(world: World, fault: Fault) -> None:
+def _mend_journal(world: World, _: Fault) -> None:
     world.healer.store.failing = ""
 
 
@@ -197,7 +202,7 @@ def _line(name: str) -> Strike:
 
 
 def _line_well(name: str) -> Strike:
-    def end(world: World, fault: Fault) -> None:
+    def end(world: World, _: Fault) -> None:
         now = getattr(world.healer.line, name)
         setattr(world.healer.line, name, type(now)(0))
 
@@ -229,6 +234,14 @@ def _ambush(world: World, fault: Fault) -> None:
     world.host.ambush = stop
 
 
+def _asks(request: Callable[[str], str], name: str) -> None:
+    request(name)
+
+
+def _force(world: World, fault: Fault) -> None:
+    world.heal(fault.target, force=True)
+
+
 #: By the name that stands in a `Fault`. What is struck, a worker or an outside file, is in TARGETS.
 FAULTS: Mapping[str, FaultKind] = {
     "hang": FaultKind("hangs", _hang),
@@ -257,14 +270,14 @@ FAULTS: Mapping[str, FaultKind] = {
     "grain": FaultKind(
         "mtimes are coarse",
         lambda world, fault: setattr(world.disk, "grain", fault.how),
-        lambda world, fault: setattr(world.disk, "grain", 0.0),
+        lambda world, _: setattr(world.disk, "grain", 0.0),
     ),
     "lag": FaultKind(
         "mtimes lag behind",
         lambda world, fault: setattr(world.disk, "lag", fault.how),
-        lambda world, fault: setattr(world.disk, "lag", 0.0),
+        lambda world, _: setattr(world.disk, "lag", 0.0),
     ),
-    "kill": FaultKind("the healer is killed", _kill, lambda world, fault: begin_healer(world)),
+    "kill": FaultKind("the healer is killed", _kill, lambda world, _: begin_healer(world)),
     "kill_at": FaultKind("the healer is killed in the middle of a deed", _kill_at),
     "reload": FaultKind("supervisord is reloaded", _reload),
     "reboot": FaultKind("the host is rebooted", lambda world, fault: world.reboot(fault.how)),
@@ -288,22 +301,27 @@ FAULTS: Mapping[str, FaultKind] = {
         lambda world, fault: _asks(world.monitor, fault.target),
     ),
     "heal": FaultKind("an operator heals it", lambda world, fault: _asks(world.heal, fault.target)),
-    "heal_all": FaultKind("an operator heals all", lambda world, fault: _asks(world.heal, "all")),
-    "force": FaultKind("an operator forces it", lambda world, fault: _force(world, fault)),
+    "heal_all": FaultKind("an operator heals all", lambda world, _: _asks(world.heal, "all")),
+    "force": FaultKind("an operator forces it", _force),
 }
 
 
-def _asks(request: Callable[[str], str], name: str) -> None:
-    request(name)
+def in_words(fault: Fault) -> str:
+    """What happens, for a person.
 
-
-def _force(world: World, fault: Fault) -> None:
-    world.heal(fault.target, force=True)
+    >>> in_words(Fault(60.0, "delay", "w1", how=600.0, lasts=1200.0))
+    'w1: works, and takes too long (how: 600), for 20m'
+    """
+    who = f"{fault.target}: " if fault.target else ""
+    how = f" (how: {fault.how:g})" if fault.how else ""
+    lasts = f", for {duration(fault.lasts)}" if fault.lasts else ""
+    return f"{who}{FAULTS[fault.what].words}{how}{lasts}"
 
 
 def strike(world: World, fault: Fault) -> None:
     """Let it happen now, and have it end in its time."""
     kind = FAULTS[fault.what]
+    world.befallen.append((world.elapsed, in_words(fault)))
     kind.strikes(world, fault)
     if fault.lasts and kind.ends is not None:
         ends = kind.ends
@@ -312,6 +330,7 @@ def strike(world: World, fault: Fault) -> None:
 
 def end_all(world: World) -> None:
     """Everything that still goes wrong ends; a process that hangs hangs on, and is for the healer."""
+    world.befallen.append((world.elapsed, "all faults end"))
     world.host.ambush = world.healer.kill_when = None
     world.healer.line.__init__()  # type: ignore[misc]
     world.healer.store.failing = ""

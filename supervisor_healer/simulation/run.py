@@ -40,7 +40,11 @@ def settles_within(case: Case) -> float:
 
 def play(case: Case) -> Outcome:
     """What comes of the case. A violation ends it there."""
-    world = make_world(case)
+    return play_in(make_world(case), case)
+
+
+def play_in(world: World, case: Case) -> Outcome:
+    """The same in a world at its beginning, for who wants to look at it afterwards."""
     nurse = Nurse(world)
     violations: tuple[Violation, ...] = ()
     struck: list[Fault] = []

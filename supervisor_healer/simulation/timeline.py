@@ -18,7 +18,7 @@ class Timeline:
     def __init__(self) -> None:
         self.mono = BOOT
         self._offset = EPOCH - BOOT
-        self._beginning = BOOT
+        self._boots = [(0.0, BOOT)]  # elapsed at each boot, mono less elapsed from then on
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
 
@@ -35,7 +35,11 @@ class Timeline:
     @property
     def elapsed(self) -> float:
         """Seconds since the world's beginning, whatever the clocks have done meanwhile."""
-        return self.mono - self._beginning
+        return self.mono - self._boots[-1][1]
+
+    def mono_at(self, elapsed: float) -> float:
+        """What the monotonic clock showed then: it has begun anew since, if the host was booted."""
+        return elapsed + next(less for since, less in reversed(self._boots) if since <= elapsed)
 
     @property
     def next_event(self) -> float:
@@ -67,6 +71,6 @@ class Timeline:
         shift = mono - self.mono
         self._queue.clear()
         self._offset -= shift
-        self._beginning += shift
+        self._boots.append((self.elapsed, self._boots[-1][1] + shift))
         self.mono = mono
         return shift

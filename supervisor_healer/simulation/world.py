@@ -29,6 +29,7 @@ from supervisor_healer.simulation.program import Program
 from supervisor_healer.simulation.promises import Promises, Violation
 from supervisor_healer.simulation.timeline import Timeline
 from supervisor_healer.simulation.truth import Truth
+from supervisor_healer.words import render
 
 HEAD_START = 5.0  # seconds for which the programs run before the healer begins
 UPTIME_OF_A_BOOT = 10.0  # seconds of monotonic time when everything is started after a boot
@@ -87,6 +88,7 @@ class World:
         self.truth.is_sound = self.mender.is_sound
         self.components = plan.components
         self.outside = dict.fromkeys(plan.outside, True)
+        self.befallen: list[tuple[float, str]] = []  # what went wrong, in words
         self._requests = 0
         for spec in plan.configs:
             self.mender.edit(spec.path, plan.contents.get(spec.path, VALID))
@@ -322,13 +324,14 @@ class World:
         return {name: self.state(name) for name in self.pipeline.workers}
 
     def transcript(self) -> str:
-        """All that the healer has said and ordered, a line each, with the states at the end."""
+        """What went wrong and all that the healer has said and ordered, a line each, with the states at the end."""
         chronicle = self.healer.chronicle
-        lines = [(at, f"{note.worker:12} {note.event:12} {note.text}") for at, note in chronicle.history]
+        lines = [(at, f"*** {text}") for at, text in self.befallen]
+        lines += [(at, f"{note.worker:12} {note.event:12} {note.text}") for at, note in chronicle.history]
         lines += [(at, f"{order.worker:12} {type(order).__name__.upper():12}") for at, order in chronicle.orders]
         lines += [(self.elapsed, f"{name:12} {state}") for name, state in self.states().items()]
         lines.sort(key=lambda line: line[0])
-        return "\n".join(f"{at:10.2f} {text}" for at, text in lines)
+        return "\n".join(f"{at:10.2f} {render(text, self.time.mono_at(at))}" for at, text in lines)
 
 
 def kills_at(kind: type[Decision]) -> Callable[[Decision], bool]:

@@ -144,6 +144,12 @@ class Driver:
     def _freeze(self, fault: Fault) -> None:
         os.kill(self._pid(fault.target), signal.SIGSTOP)
 
+    def _freeze_pair(self, fault: Fault) -> None:
+        self._freeze(fault)
+        feeders = self.site.declared.feeders(fault.target)
+        if feeders:
+            os.kill(self._pid(feeders[int(fault.draw * len(feeders))]), signal.SIGSTOP)
+
     def _kill(self, fault: Fault) -> None:
         os.kill(self._pid(fault.target), signal.SIGKILL)
 

@@ -12,6 +12,7 @@ from chaos.sites import Declared
 # at once, or for the healer to end).
 KINDS = {
     "freeze": (6, "worker", 0),
+    "freeze_pair": (4, "worker", 0),  # and one that it reads from: the gate has to wait
     "kill": (6, "worker", 0),
     "hang": (6, "worker", 8),
     "garble_output": (2, "output", 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import threading
 import time
@@ -49,8 +50,9 @@ class Film:
             self.looks.popleft()
 
     def was_fresh(self, since: float, by: float, max_age: float) -> bool:
-        """Whether the file was fresh at some moment between `since` and `by`."""
-        return any(look.was_fresh(since, by, max_age) for look in self.looks)
+        """Whether the file was fresh at some moment between `since` and `by`; somebody may be adding looks meanwhile."""
+        recent = itertools.takewhile(lambda look: look.until >= since, reversed(list(self.looks)))
+        return any(look.was_fresh(since, by, max_age) for look in recent)
 
 
 class Sampler:

@@ -65,6 +65,10 @@ class Declared:
     def workers(self) -> tuple[str, ...]:
         return tuple(self.outputs)
 
+    def feeders(self, worker: str) -> tuple[str, ...]:
+        """Those that write what it reads."""
+        return tuple(name for name, paths in self.outputs.items() if set(paths) & set(self.inputs[worker]))
+
 
 class ChaosSite(Site):
     """A site with what its tormentor has to know. `lacks` says which faults cannot be made here, and why."""

@@ -50,7 +50,7 @@ class Film:
             self.looks.popleft()
 
     def was_fresh(self, since: float, by: float, max_age: float) -> bool:
-        """Whether the file was fresh at some moment between `since` and `by`; somebody may be adding looks meanwhile."""
+        """Whether the file was fresh at a moment between `since` and `by`; looks may be added meanwhile."""
         recent = itertools.takewhile(lambda look: look.until >= since, reversed(list(self.looks)))
         return any(look.was_fresh(since, by, max_age) for look in recent)
 

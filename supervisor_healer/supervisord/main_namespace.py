@@ -6,6 +6,7 @@ deferred callbacks.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from supervisor.options import split_namespec
@@ -44,7 +45,7 @@ class HealthySupervisorNamespaceRPCInterface(SupervisorNamespaceRPCInterface):  
         @param boolean wait        Wait for the process to be fully stopped
         @return boolean result     Always return True unless error
         """
-        self._note(name)
+        self._follow(self._state.operator_stops, lambda: self._named(name))
         return super().stopProcess(name, wait)
 
     def stopProcessGroup(self, name: str, wait: bool = True) -> Any:
@@ -54,7 +55,7 @@ class HealthySupervisorNamespaceRPCInterface(SupervisorNamespaceRPCInterface):  
         @param boolean wait    Wait for each process to be fully stopped
         @return array result   An array of process status info structs
         """
-        self._note(f"{name}:*")
+        self._follow(self._state.operator_stops, lambda: self._group(name))
         return super().stopProcessGroup(name, wait)
 
     def stopAllProcesses(self, wait: bool = True) -> Any:
@@ -63,7 +64,7 @@ class HealthySupervisorNamespaceRPCInterface(SupervisorNamespaceRPCInterface):  
         @param boolean wait    Wait for each process to be fully stopped
         @return array result   An array of process status info structs
         """
-        self._note(None)
+        self._follow(self._state.operator_stops, lambda: processes.every(self.supervisord))
         return super().stopAllProcesses(wait)
 
     def startProcess(self, name: str, wait: bool = True) -> Any:
@@ -73,31 +74,25 @@ class HealthySupervisorNamespaceRPCInterface(SupervisorNamespaceRPCInterface):  
         @param boolean wait Wait for process to be fully started
         @return boolean result     Always true unless error
         """
-        self._note(name, starts=True)
+        self._follow(self._state.operator_starts, lambda: self._named(name))
         return super().startProcess(name, wait)
 
-    def _note(self, name: object, *, starts: bool = False) -> None:
-        """An operator's stop or start of a name as Supervisor takes it, or of everything (None)."""
+    def _follow(self, heed: Callable[[list[Any]], None], meant: Callable[[], Iterable[Any]]) -> None:
+        """Have it noted whom an operator means; whatever goes wrong there, Supervisor does what he asked for."""
         try:
-            meant = self._meant(name)
-            if starts:
-                self._state.operator_starts(meant)
-            else:
-                self._state.operator_stops(meant)
+            heed(list(meant()))
         except Exception:
             self._state.complain("noting what an operator wants")
 
-    def _meant(self, name: object) -> list[Any]:
-        if name is None:
-            return list(processes.every(self.supervisord))
-        group_name, process_name = split_namespec(name)
-        group = self.supervisord.process_groups.get(group_name)
-        if group is None:
-            return []
-        if process_name is None:
-            return list(group.processes.values())
-        process = group.processes.get(process_name)
-        return [] if process is None else [process]
+    def _named(self, name: object) -> list[Any]:
+        """The processes meant by a name as Supervisor takes it; what is no text is Supervisor's to refuse."""
+        group_name, process_name = split_namespec(name) if isinstance(name, str) else (None, None)
+        group = self._group(group_name)
+        return group if process_name is None else [one for one in group if one.config.name == process_name]
+
+    def _group(self, name: object) -> list[Any]:
+        group = self.supervisord.process_groups.get(name) if isinstance(name, str) else None
+        return [] if group is None else list(group.processes.values())
 
 
 def _list_inherited() -> None:

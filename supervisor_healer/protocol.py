@@ -30,6 +30,7 @@ SILENT_AFTER = 16.0  # seconds without one, after which a RUNNING listener is ca
 REQUEST_EXPIRES = 60.0  # seconds that a request may wait before a listener has taken it
 ORPHAN_EXPIRES = 10.0  # seconds that a request nobody has taken outlives the listener that was there when it came
 REQUESTS_KEPT = 1000  # requests remembered in supervisord; the oldest finished one is forgotten first
+MESSAGE_MAX = 16 * 1024 * 1024  # characters of one message, hundreds of times a large one: JSON is read in one go
 HISTORY_KEPT = 500  # history entries that supervisord holds for getHistory
 RING = "supervisor_healer"  # type of the REMOTE_COMMUNICATION event that says "fetch"; it carries nothing
 
@@ -267,15 +268,19 @@ def decode(text: object) -> Any:
     """
     if not isinstance(text, str):
         raise ProtocolError(f"expected a JSON string, got {type(text).__name__}")
+    if len(text) > MESSAGE_MAX:
+        raise ProtocolError(f"a message of {len(text)} characters, of {MESSAGE_MAX} at most")
     try:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {error}") from error
     if not isinstance(message, dict) or "body" not in message:
         raise ProtocolError("expected an object with `version` and `body`")
-    if message.get("version") != VERSION:
+    version = message.get("version")
+    if version != VERSION:
+        shown = version if isinstance(version, int) else type(version).__name__
         raise ProtocolError(
-            f"protocol version {message.get('version')!r}, expected {VERSION}: supervisord and the healer run different"
+            f"protocol version {shown}, expected {VERSION}: supervisord and the healer run different"
             " versions of supervisor_healer; restart supervisord after an upgrade"
         )
     return message["body"]

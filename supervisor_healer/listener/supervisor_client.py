@@ -110,7 +110,7 @@ def _checked(value: object, hint: Any, place: str) -> object:
     elif get_origin(hint) is dict:
         if isinstance(value, dict):
             return {key: _checked(item, get_args(hint)[1], place) for key, item in value.items()}
-    elif hint is float and isinstance(value, int) and not isinstance(value, bool):
+    elif hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
         return float(value)
     elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value

@@ -92,8 +92,8 @@ class Attendance:
         """Its name as Supervisor prints it: of the one that announced itself, else of what looks like one."""
         process = self._process() or self._likely()
         if process is not None:
-            return processes.short_name(processes.address_of(process))
-        return processes.short_name(self._address) or "healer"
+            return words.clean(processes.short_name(processes.address_of(process)))
+        return words.clean(processes.short_name(self._address)) or "healer"
 
     def since(self) -> float:
         """Epoch seconds since when it is in this state, 0.0 if unknown."""

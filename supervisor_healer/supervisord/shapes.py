@@ -17,6 +17,7 @@ from supervisor_healer.errors import ProtocolError
 
 TEXT_MAX = 4096  # characters kept of any one text
 DEPTH_MAX = 12  # levels of a free-form value (the report)
+STEP_MAX = 100  # characters shown of a key that leads to a misfit
 FREE_FORM_MAX = 1_000_000  # values and characters kept of a free-form value; what comes after them is left out
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ def _mapping(item: Checker, value: object) -> dict[str, object]:
         try:
             checked[_text(key)] = item(entry)
         except MisfitError as misfit:
-            raise misfit.inside(f".{key!r}") from None
+            raise misfit.inside(f".{str(key)[:STEP_MAX]!r}") from None
     return checked
 
 

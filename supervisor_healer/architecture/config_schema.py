@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -30,6 +34,7 @@ _SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependen
 _REFERENCES = ("$ref", "$dynamicRef")
 _OPEN_QUESTIONS = ("allOf", "anyOf", "oneOf", "if", "dependentSchemas", "patternProperties", "$dynamicRef")
 _LONGEST = 200
+_PATIENCE = 2.0  # seconds for the defaults of one schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,36 @@ class Fault:
     what: str
     expected: str = ""
     severity: str = "error"
+
+
+class _TooLongError(Exception):
+    """The time for one schema is up."""
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Raise _TooLongError where what is done within takes longer than `_PATIENCE`.
+
+    A pattern can backtrack, and references can branch, for longer than anybody lives; the listener reads schemas
+    itself. Signals reach the main thread only: elsewhere there is no limit.
+    """
+
+    def end(*_: object) -> None:
+        raise _TooLongError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    began = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, end)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if left:  # somebody else's, who waits for less now
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - began)), interval)
 
 
 def faults(schema: Mapping[str, Any], config_format: str) -> list[Fault]:
@@ -88,7 +123,11 @@ def lacking(schema: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     if not _may_be_object(top):
         return ("",)
-    return tuple(_lacking(top, shape, (), 0))
+    try:
+        with _limited():
+            return tuple(_lacking(top, shape, (), 0))
+    except _TooLongError:
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,20 +229,28 @@ def _faults_of_draft(schema: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _faults_of_defaults(schema: Mapping[str, Any], shape: Shape, config_format: str) -> Iterator[Fault]:
     validator: Any = Draft202012Validator(schema)
-    for path, part in shape.parts.items():
-        if "default" not in part:
-            continue
-        place = (*path, "default")
-        if config_format == "toml" and _holds_null(part["default"]):
-            yield Fault(place, "TOML has no null", "another default")
-            continue
-        try:
-            broken = next(validator.evolve(schema=part).iter_errors(part["default"]), None)
-        except (RecursionError, ArithmeticError, re.error) as error:
-            yield Fault(place, f"cannot be checked: {type(error).__name__}", "a simpler schema")
-            continue
-        if broken is not None:
-            yield Fault(place, f"breaks its own schema: {clean(broken.message)[:_LONGEST]}", "a valid default")
+    place: Path = ()
+    try:
+        with _limited():
+            for path, part in shape.parts.items():
+                if "default" in part:
+                    place = (*path, "default")
+                    yield from _faults_of_default(validator.evolve(schema=part), part["default"], place, config_format)
+    except _TooLongError:
+        expected = "no repetition inside a repetition in a `pattern`, and references that do not branch again and again"
+        yield Fault(place, f"cannot be checked within {_PATIENCE:.0f}s", expected)
+
+
+def _faults_of_default(validator: Any, default: Any, place: Path, config_format: str) -> list[Fault]:
+    if config_format == "toml" and _holds_null(default):
+        return [Fault(place, "TOML has no null", "another default")]
+    try:
+        broken = next(validator.iter_errors(default), None)
+    except (RecursionError, ArithmeticError, re.error) as error:
+        return [Fault(place, f"cannot be checked: {type(error).__name__}", "a simpler schema")]
+    if broken is None:
+        return []
+    return [Fault(place, f"breaks its own schema: {clean(broken.message)[:_LONGEST]}", "a valid default")]
 
 
 def _holds_null(value: Any) -> bool:

@@ -21,7 +21,11 @@ from supervisor_healer.words import clean
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
 MAX_ALIASED = 100_000  # values that aliases may add; the file of 5,000 workers has about 100,000 of its own
+MAX_NAMES = 16_000_000  # bytes, about, of all fields' dotted names: each holds those of all that it lies in
+MAX_KEY = 5_000  # characters; a path has at most 4,096
 MAX_PROBLEMS = 100
+
+_ENTRY = 32  # bytes, about, that a line costs besides its name
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -154,6 +158,7 @@ class _Reading:
     frames: list[_Frame] = field(default_factory=list)
     anchors: dict[str, tuple[Any, int] | None] = field(default_factory=dict)
     aliased: int = 0
+    named: int = 0
     documents: int = 0
 
     def attempt(self, text: str) -> Problem | None:
@@ -243,7 +248,7 @@ class _Reading:
         frame.size += size
         if isinstance(frame.value, list):
             if name is not None:
-                self.lines[name] = line
+                self._keep(name, line)
                 frame.value.append(value)
         elif frame.awaits_key:
             frame.awaits_key = False
@@ -261,6 +266,8 @@ class _Reading:
             what = f"a key that is {kind(value)}"
             self._problem(line, frame.name, what, "text: put it in quotes" if value is not None else "text")
             return None
+        if len(value) > MAX_KEY:
+            raise _UnusableError(line, "", f"a key of {len(value):,} characters", f"at most {MAX_KEY:,}")
         name = f"{frame.name}.{value}" if frame.name else value
         if value == "<<":
             self._problem(line, frame.name, "a merge key (<<)", "the key `defaults`, or an alias for a whole value")
@@ -270,8 +277,16 @@ class _Reading:
             self._problem(line, name, f"given twice in this file, first on {before}", "one of them")
             return None
         if frame.name is not None:
-            self.lines[name] = line
+            self._keep(name, line)
         return value
+
+    def _keep(self, name: str, line: int) -> None:
+        self.named += len(name) + _ENTRY
+        if self.named > MAX_NAMES:
+            raise _UnusableError(
+                line, "", "more fields, or longer names, than an architecture can need", "a part of it"
+            )
+        self.lines[name] = line
 
     def _scalar(self, loader: Any, event: Any, line: int) -> Any:
         if event.tag not in _SCALAR_TAGS:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -23,12 +24,17 @@ def text() -> str:
     return files(__package__).joinpath("schema.json").read_text("utf-8")
 
 
-def problems(document: Document, *, included: bool = False) -> tuple[Problem, ...]:
-    """Everything in `document` that the schema refuses; an `included` file need not say its version."""
+def problems(
+    document: Document, *, included: bool = False, validator: Draft202012Validator | None = None
+) -> tuple[Problem, ...]:
+    """Everything in `document` that the schema refuses; an `included` file need not say its version.
+
+    `validator`: of another schema than the architecture's (see `validator_of`).
+    """
     found: list[Problem] = []
-    errors: Iterator[Any] = _validator().iter_errors(document.value)
+    errors: Iterator[Any] = (validator or _validator()).iter_errors(document.value)
     for error in errors:
-        found += _explain(document, error, included)
+        found += islice(_explain(document, error, included), MAX_PROBLEMS - len(found))
         if len(found) >= MAX_PROBLEMS:
             break
     return tuple(found)
@@ -40,10 +46,15 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f", did you mean {close[0]!r}?" if close else ""
 
 
+def validator_of(text: str) -> Draft202012Validator:
+    """The validator of a schema, given as JSON text, whose references are to its own `$defs`."""
+    schema = json.loads(text)
+    return Draft202012Validator(_inlined(schema, schema["$defs"]))
+
+
 @lru_cache(maxsize=1)
 def _validator() -> Draft202012Validator:
-    schema = json.loads(text())
-    return Draft202012Validator(_inlined(schema, schema["$defs"]))
+    return validator_of(text())
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:

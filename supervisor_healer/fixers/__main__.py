@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from supervisor_healer.fixers.restore import restore
 from supervisor_healer.words import clean
 
 VERBS: dict[str, Callable[[Job], Answer]] = {"check": check, "repair": repair, "restore": restore, "create": create}
+MOST_MEMORY = 2 << 30  # bytes of address space; a config of 10 MB takes at most half of it
 FORMATS = ("", "json", "yaml", "toml")
 _TYPES: dict[str, tuple[type, ...]] = {
     "verb": (str,), "root": (str,), "path": (str,), "format": (str,), "schema": (dict,), "create": (bool,),
@@ -44,12 +46,21 @@ def done(job: Job) -> Answer:
     """The answer to a job, also where we have made a mistake: one file must not stop the work on the others."""
     try:
         return VERBS[job["verb"]](job)
+    except MemoryError:
+        said = f"it takes more than {MOST_MEMORY >> 30} GB of memory"
     except Exception as error:
         said = clean(f"a bug in the healer, please report it: {type(error).__name__}: {error}")[:200]
-        return Answer(
-            verb=job["verb"], path=job["path"], state="unreadable", problems=[said], repairs=[], digest="",
-            fingerprint=[], outcome="" if job["verb"] == "check" else "failed", said=[said], backup="",
-        )  # fmt: skip
+    return Answer(
+        verb=job["verb"], path=job["path"], state="unreadable", problems=[said], repairs=[], digest="",
+        fingerprint=[], outcome="" if job["verb"] == "check" else "failed", said=[said], backup="",
+    )  # fmt: skip
+
+
+def limit_memory() -> None:
+    """A small file can ask for any amount: by references that branch again and again, say. Not from the whole host."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or soft > MOST_MEMORY:
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, hard))
 
 
 def serve(jobs: IO[bytes], answers: IO[bytes]) -> int:
@@ -67,6 +78,7 @@ def serve(jobs: IO[bytes], answers: IO[bytes]) -> int:
 
 def main() -> int:
     """Serve on stdin and stdout, and keep everybody else away from stdout."""
+    limit_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the listener ends our input
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

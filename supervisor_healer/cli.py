@@ -14,6 +14,7 @@ usage: supervisor-healer COMMAND ...
   listen ARCHITECTURE             the event listener; started by supervisord, not by hand
   check ARCHITECTURE [-c CONF]    check the architecture, and the supervisord configuration with it
   demo                            a small pipeline that breaks and heals, in var/demo
+  simulate [--seeds N]            the promises, checked in simulated worlds with everything that can go wrong
   version                         print the version
 
 at a server, given by -s URL [-u USER] [-p PASSWORD], or by -c CONF, before or after the command, or found as
@@ -96,6 +97,10 @@ def _other(command: str, words: list[str]) -> int:
         return demo(words)
     if command == "check":
         return _check(words)
+    if command == "simulate":
+        from supervisor_healer.simulation.main import main as simulate  # noqa: PLC0415
+
+        return simulate(words)
     from supervisor_healer.supervisorctl import parsing, remote  # noqa: PLC0415
 
     if command in parsing.FORMS:

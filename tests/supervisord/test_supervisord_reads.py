@@ -16,34 +16,6 @@ pytestmark = pytest.mark.real
 
 BAD_NAME, INCORRECT, FAILED, NOT_RUNNING = 10, 2, 30, 70
 
-PUBLIC = {
-    "getAPIVersion getAllWorkerHealth getWorkerHealth getReport heal getRequest explain getHistory unmonitor monitor"
-    " getAllConsumerHealth getConsumerHealth getAllFileHealth getFileHealth verify restore"
-    " getListenerState publish takeRequests getProcessTable stopWorker startWorker signalWorker"
-}
-
-
-def test_nothing_but_the_design_is_remote(supervisord: Supervisord) -> None:
-    listed = {name.split(".")[1] for name in supervisord.rpc.system.listMethods() if name.startswith("healer.")}
-    assert listed == set(" ".join(PUBLIC).split())
-
-
-def test_every_method_is_documented_and_has_a_signature(supervisord: Supervisord) -> None:
-    system = supervisord.rpc.system
-    for name in supervisord.rpc.system.listMethods():
-        if name.startswith("healer."):
-            assert "@return" in system.methodHelp(name), name
-    assert system.methodSignature("healer.heal") == ["string", "string", "struct"]
-    assert system.methodSignature("healer.getHistory") == ["array", "string", "int"]
-    assert system.methodSignature("healer.getWorkerHealth") == ["struct", "string"]
-
-
-def test_the_main_namespace_still_lists_everything(supervisord: Supervisord) -> None:
-    listed = set(supervisord.rpc.system.listMethods())
-    for name in ("startProcess", "stopProcess", "getProcessInfo", "getAllProcessInfo", "getVersion", "shutdown"):
-        assert f"supervisor.{name}" in listed
-    assert supervisord.rpc.system.methodSignature("supervisor.stopProcess") == ["boolean", "string", "boolean"]
-
 
 def test_a_worker_is_a_struct_of_the_design(supervisord: Supervisord) -> None:
     now = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -18,16 +19,21 @@ import warnings
 import xmlrpc.client
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import waiting
 import yaml
+
+import supervisor_healer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # supervisor 4.2.5 imports pkg_resources, which warns of itself
     import supervisor.xmlrpc
 
+USER = os.environ.get("HEALER_TEST_USER", "")  # as whom every healer runs that no test gives a user; '' as we
 LOGS = ("*.out", "*.err", "*.log")
 PATIENCE = 40.0  # seconds until a condition counts as never met; a busy machine is slow, not wrong
 
@@ -140,11 +146,34 @@ def chain(*names: str, source: str = "", **changes: Any) -> list[Worker]:
 def listener_with(constant: str, value: float) -> dict[str, object]:
     """Options of a listener in which one of the product's waits, given by its full name, is another one."""
     module, _, name = constant.rpartition(".")
+    python = sys.executable if not USER else as_user(USER)["python"]
     code = (
         f"import sys, {module} as it; it.{name}; it.{name} = {value};"
         " from supervisor_healer.listener.main import run; sys.exit(run(sys.argv[1]))"
     )
-    return {"command": f"{sys.executable} -c '{code}' %(here)s/architecture.yaml"}
+    return {"command": f"{python} -c '{code}' %(here)s/architecture.yaml"}
+
+
+@lru_cache
+def as_user(name: str) -> Mapping[str, str]:
+    """A `python` that this user may use, and the `path` (PYTHONPATH) on which it finds us. Skips if there is none."""
+    if os.getuid() != 0:
+        pytest.skip("only root can start a listener as another user")
+    path = ":".join(str(Path(str(module.__file__)).parents[1]) for module in (supervisor_healer, yaml))
+    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(
+                [python, "-c", "import supervisor_healer.cli, yaml, psutil, jsonschema"],
+                user=name,
+                group=pwd.getpwnam(name).pw_gid,
+                extra_groups=[],
+                env={"PYTHONPATH": path},
+                cwd="/",
+                check=True,
+                capture_output=True,
+            )
+            return {"python": python, "path": path}
+    pytest.skip(f"there is no Python here that {name} may use")
 
 
 class Site:
@@ -166,10 +195,12 @@ class Site:
         socket: str = "",
         waits: Mapping[str, float] | None = None,
         launcher: Iterable[str] = (),
+        user: str = USER,
     ) -> None:
         """`architecture` and `defaults` are further keys there, `healer` further options of the listener's section,
         `conf` further sections, `socket` further lines of the unix server's. `waits` are waits of the protocol, such as
-        SILENT_AFTER, that this supervisord has shorter. `launcher`: a command that starts it in another way."""
+        SILENT_AFTER, that this supervisord has shorter. `launcher`: a command that starts it in another way. `user`: as
+        whom the healer runs; the folder and what `write` makes in it are his, and so is the group of the socket."""
         self.folder = Path(tempfile.mkdtemp(prefix="healer-it-"))
         self.workers = list(workers)
         self.architecture = dict(architecture or {})
@@ -178,6 +209,9 @@ class Site:
         self.password = password
         self._extra, self._inet, self._socket = conf, inet, socket
         self._launcher = list(launcher)
+        self._owner = (-1, -1)
+        if user:
+            self._be_for(user)
         self.write("stage.py", STAGE)
         self.write("supervisord.py", DAEMON.format(waits=dict(waits or {})))
         self.write_architecture()
@@ -186,12 +220,25 @@ class Site:
         self._transports: list[supervisor.xmlrpc.SupervisorTransport] = []
         self.rpc = self.server_at(f"unix://{self.folder}/s.sock")
 
+    def _be_for(self, user: str) -> None:
+        account, known = pwd.getpwnam(user), as_user(user)
+        self._owner = (account.pw_uid, account.pw_gid)
+        self.folder.chmod(0o755)
+        os.chown(self.folder, *self._owner)
+        self._socket = self._socket or f"chmod=0770\nchown=root:{account.pw_gid}\n"
+        command = f"{known['python']} -m supervisor_healer.cli listen %(here)s/architecture.yaml"
+        own = self.healer.pop("environment", "")
+        environment = f'PYTHONPATH="{known["path"]}"' + (f",{own}" if own else "")
+        self.healer = {"user": user, "command": command, "environment": environment, **self.healer}
+
     # --- the files ---------------------------------------------------------------------------------------------
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the folder, atomically."""
-        (self.folder / f".{name}.new").write_text(text)
-        (self.folder / f".{name}.new").rename(self.folder / name)
+        new = self.folder / f".{name}.new"
+        new.write_text(text)
+        os.chown(new, *self._owner)
+        new.rename(self.folder / name)
 
     def read(self, name: str) -> str:
         """A file of the folder, '' if there is none."""

@@ -7,17 +7,13 @@ import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 import xmlrpc.client
 from pathlib import Path
 
 import pytest
-import yaml
 from pipeline import Site, Worker, chain, listener_with, until
 
-import supervisor_healer
 from supervisor_healer.listener.journal_file import Lock
 
 pytestmark = pytest.mark.real
@@ -66,14 +62,7 @@ def test_without_the_password_the_listener_says_what_to_add() -> None:
 
 
 def test_as_an_unprivileged_user_of_a_socket_that_it_may_use() -> None:
-    unprivileged = as_nobody()
-    journal = {"state": "state/healer.sqlite3"}
-    access = "chmod=0770\nchown=root:nogroup\n"
-    site = Site(chain("wa", "wb"), architecture=journal, healer=unprivileged, socket=access)
-    site.folder.chmod(0o755)
-    (site.folder / "state").mkdir()
-    (site.folder / "state").chmod(0o777)
-    with site:
+    with Site(chain("wa", "wb"), user="nobody") as site:
         site.until_healthy()
         site.hang("wb")
         site.until_heal("wb")
@@ -83,9 +72,7 @@ def test_as_an_unprivileged_user_of_a_socket_that_it_may_use() -> None:
 
 
 def test_as_an_unprivileged_user_of_the_default_socket_it_says_what_to_change() -> None:
-    site = Site(chain("wa"), healer=as_nobody())
-    site.folder.chmod(0o755)
-    with site:
+    with Site(chain("wa"), user="nobody", socket="chmod=0700\n") as site:
         until(lambda: "permission denied" in site.read("healer.err"), "it says so")
         assert "chmod=0770 and chown=root:GROUP" in site.read("healer.err")
 
@@ -349,25 +336,3 @@ def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
-
-
-def as_nobody() -> dict[str, object]:
-    """Options of a listener that runs as nobody, with a Python that nobody may use; skips where there is none."""
-    if os.getuid() != 0:
-        pytest.skip("only root can start a listener as another user")
-    path = ":".join(str(Path(str(module.__file__)).parents[1]) for module in (supervisor_healer, yaml))
-    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(
-                [python, "-c", "import supervisor_healer.cli, yaml, psutil, jsonschema"],
-                user="nobody",
-                group="nogroup",
-                extra_groups=[],
-                env={"PYTHONPATH": path},
-                cwd="/",
-                check=True,
-                capture_output=True,
-            )
-            command = f"{python} -m supervisor_healer.cli listen %(here)s/architecture.yaml"
-            return {"user": "nobody", "command": command, "environment": f'PYTHONPATH="{path}"'}
-    pytest.skip("there is no Python here that nobody may use")

@@ -137,12 +137,15 @@ class Mender:
         path, life, ordered = order.path, self._healer.life, self._time.mono
         answers: list[Mended] = []
         stood: dict[str, Fingerprint] = {}  # what the answer is about
+        readers = self.specs[path].restarted if path in self.specs else ()
         self._check_order(order)
         self._busy.add(path)
 
         def act() -> None:
             if life == self._healer.life:
                 answers.append(self._carry_out(order, ordered))
+                if answers[0].outcome == "done":
+                    self._promises.wished(readers)
                 if path in self.contents:
                     stood[path] = self._fingerprint(path)
 
@@ -186,7 +189,6 @@ class Mender:
             self.backups[path].append(self.contents[path])
         self.contents[path] = content
         self._disk.file(path).mtime = self._time.wall  # not `write`: it is no progress
-        self._promises.wished(self.specs[path].restarted)
         return Mended(verb, path, "done", (said,), f"{path}.bak", self._found(path), self._time.wall)
 
     def _found(self, path: str) -> ConfigFound | None:

@@ -81,18 +81,17 @@ class Truth:
         """Whether it has truly been late for so long, and its inputs in order, that nobody could tell it from a hang.
 
         Output beyond its deadline, work pending for its max_age, required inputs fresh, and the process there for
-        longer than any of that.
+        as long, or for the time in which its architecture says that a restart must show.
         """
         program = self._programs[name]
         spec = program.spec
         stale = self.stale_outputs(name)
         if not stale or not self.has_fresh_inputs(spec):
             return False
-        return any(
-            self.pending_for(name, path) >= (self.pipeline.files[path].max_age or 0.0)
-            and self._time.mono - program.start_mono >= self.pipeline.files[path].limit
-            for path in stale
-        )
+        ran_for = self._time.mono - program.start_mono
+        chance = float("inf") if spec.verify_within is None else spec.verify_within
+        ages = {path: self.pipeline.files[path].max_age or 0.0 for path in stale}
+        return any(self.pending_for(name, path) >= age and ran_for >= min(age, chance) for path, age in ages.items())
 
     def ails(self, name: str) -> bool:
         """Whether something is wrong with the worker itself."""

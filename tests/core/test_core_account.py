@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fixer import PARTLY
 from world import HOPELESS, HOUR, INVALID, LIMIT, MINUTE, World, chain, config, file, worker
 
 from supervisor_healer.core.model import Creation, Health, Mode
 from supervisor_healer.core.orders import Answer
+from supervisor_healer.simulation.mender import PARTLY
 
 OK, FAILED, REFUSED = 0, 1, 75
 MADE = Creation(text="{}")
@@ -34,7 +34,7 @@ def answered(world: World, name: str = "all", *, dry_run: bool = False) -> Answe
 
 def test_a_repair_that_leaves_a_config_invalid_is_a_failure():
     world = pipeline()
-    world.fixer.edit("c.json", PARTLY)
+    world.mender.edit("c.json", PARTLY)
     answer = answered(world)
     assert answer.reason == "c.json: long added: 0.5; it is still invalid: long is 7, at most 1"
     assert answer.exit_status == FAILED
@@ -46,8 +46,8 @@ def test_a_repair_that_leaves_a_config_invalid_is_a_failure():
 
 def test_a_dry_run_of_all_says_what_would_be_made_and_repaired_and_does_it_not():
     world = pipeline()
-    world.remove("made.txt")
-    world.fixer.edit("c.json", INVALID)
+    world.disk.remove("made.txt")
+    world.mender.edit("c.json", INVALID)
     answer = answered(world, dry_run=True)
     assert answer.exit_status == OK
     assert answer.reason == (
@@ -64,14 +64,14 @@ def test_a_dry_run_of_all_where_all_is_well():
 
 def test_a_dry_run_says_what_could_not_be_repaired():
     world = pipeline()
-    world.fixer.edit("c.json", HOPELESS)
+    world.mender.edit("c.json", HOPELESS)
     answer = answered(world, dry_run=True)
     assert answer.reason == "c.json: invalid: long is 7, at most 1; could not be repaired: it needs a person"
 
 
 def test_a_dry_run_leaves_alone_what_an_operator_has_put_back():
     world = pipeline()
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     answered(world)
     world.restore("c.json")
     world.run(2)
@@ -83,8 +83,8 @@ def test_a_dry_run_leaves_alone_what_an_operator_has_put_back():
 def test_a_dry_run_in_mode_observe_says_that_nothing_would_be_done():
     world = pipeline(mode=Mode.OBSERVE)
     assert answered(world, dry_run=True).reason == "nothing to heal; nothing would be done: mode is observe"
-    world.remove("made.txt")
-    world.fixer.edit("c.json", INVALID)
+    world.disk.remove("made.txt")
+    world.mender.edit("c.json", INVALID)
     world.run(1)
     assert answered(world, dry_run=True).reason == (
         "made.txt: would not be created: mode is observe;"
@@ -96,10 +96,10 @@ def test_a_dry_run_in_mode_observe_says_that_nothing_would_be_done():
 
 def test_a_dry_run_waits_for_a_check():
     world = pipeline()
-    world.fixer.checking = 5.0
-    world.fixer.edit("c.json", INVALID)
+    world.mender.checking = 5.0
+    world.mender.edit("c.json", INVALID)
     for name in ("all", "a"):
-        world.fixer.edit("c.json", INVALID)
+        world.mender.edit("c.json", INVALID)
         request = world.heal(name, dry_run=True)
         world.run(3)
         assert request not in world.answers
@@ -112,8 +112,8 @@ def test_a_dry_run_waits_for_a_check():
 )
 def test_a_dry_run_waits_a_minute_at_most(slow: str, said: str):
     world = pipeline()
-    setattr(world.fixer, slow, HOUR)
-    world.fixer.edit("c.json", INVALID)
+    setattr(world.mender, slow, HOUR)
+    world.mender.edit("c.json", INVALID)
     world.heal("all")
     world.run(1)
     request = world.heal("all", dry_run=True)
@@ -124,7 +124,7 @@ def test_a_dry_run_waits_a_minute_at_most(slow: str, said: str):
 
 def test_a_dry_run_of_one_says_what_would_be_mended_first():
     world = pipeline()
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     world.hang("a")
     world.run(LIMIT + MINUTE)
     assert world.state("a") is Health.BLOCKED
@@ -133,7 +133,7 @@ def test_a_dry_run_of_one_says_what_would_be_mended_first():
             answered(world, name, dry_run=True).reason
         )
     assert world.mends() == []
-    world.fixer.edit("c.json", HOPELESS)
+    world.mender.edit("c.json", HOPELESS)
     world.run(1)
     assert answered(world, "a", dry_run=True).reason.startswith("would not restart it; blocked by c.json")
 

@@ -85,7 +85,7 @@ def gate(how: str = HOPELESS, **options: object) -> World:
         consumers=[consumer("gate", "c.json", "x.json")], cycle=60.0,
     )  # fmt: skip
     world.run(MINUTE)
-    world.fixer.edit("c.json", how)
+    world.mender.edit("c.json", how)
     world.run(2 * MINUTE)
     return world
 
@@ -99,7 +99,7 @@ def test_a_bad_config_and_who_is_blocked_by_it_have_the_same_next_step():
 @pytest.mark.parametrize("digest", ["", "some"])
 def test_what_is_no_file_is_looked_at_and_what_cannot_be_parsed_is_edited(digest: str):
     world = gate()
-    world.tell_healer(ConfigFound("c.json", ConfigState.UNREADABLE, ("it is a directory",), (), digest))
+    world.healer.hear(ConfigFound("c.json", ConfigState.UNREADABLE, ("it is a directory",), (), digest))
     world.verify()
     world.run(1)
     assert reported(world, "c.json") == f"{'${EDITOR:-vi}' if digest else 'ls -ld'} /srv/pipe/c.json"
@@ -109,7 +109,7 @@ def test_a_missing_config_is_restored_where_there_is_a_backup_also_by_a_later_he
     world = gate(INVALID)
     assert world.story("c.json") == ["repaired"]
     world.restart_healer()
-    world.fixer.edit("c.json", MISSING)
+    world.mender.edit("c.json", MISSING)
     world.run(2 * MINUTE)
     action = reported(world, "c.json")
     assert action == "supervisorctl heal --restore c.json"
@@ -121,9 +121,9 @@ def test_a_missing_config_is_restored_where_there_is_a_backup_also_by_a_later_he
 
 def test_a_file_that_cannot_be_made_leads_to_its_folder_or_to_the_disk():
     world = World(chain("a"), [file("new/x.json", HOUR, create=Creation())], outside={}, cycle=60.0)
-    world.fixer.outcomes["new/x.json"] = "failed"
+    world.mender.outcomes["new/x.json"] = "failed"
     world.run(5)
     assert reported(world, "new/x.json") == "df -h /srv/pipe/new"
-    world.fixer.reasons["failed"] = "Permission denied"
+    world.mender.reasons["failed"] = "Permission denied"
     world.run(2 * MINUTE)
     assert reported(world, "new/x.json") == "ls -ld /srv/pipe/new"

@@ -32,7 +32,7 @@ from supervisor_healer.words import render
 def outlook(world: World, name: str, *kinds: str) -> list[str]:
     assert world.engine is not None
     lines = world.engine.verdicts[name].outlook
-    return [render(line, world.mono) for line in lines if line.startswith(kinds)]
+    return [render(line, world.time.mono) for line in lines if line.startswith(kinds)]
 
 
 # --- who is affected -----------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def test_one_that_is_down_or_blocked_too():
     world.run(60)
     world.outside["in"] = False
     world.run(HOUR)
-    world.die("b")
+    world.host.die("b")
     world.run(60)
     assert world.states() == {"a": "blocked", "b": "down", "c": "blocked"}
     assert outlook(world, "a", "affects") == ["affects: b, c"]
@@ -110,7 +110,7 @@ def fan_in(count: int) -> World:
     paths = [f"x{number}.in" for number in range(count)]
     world = World([*chain("a", "b"), worker("c", ["b.out", *paths], ["c.out"])], [file(path) for path in paths])
     world.run(60)
-    world.operator_stop("a")
+    world.operator_stops("a")
     for path in paths:
         world.outside[path] = False
     world.run(HOUR)
@@ -139,7 +139,7 @@ def test_the_shortest_way_to_a_root_is_told():
     workers = [*chain("a", "b", "c"), worker("d", ["c.out", "a.out"], ["d.out"])]
     world = World(workers)
     world.run(60)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(HOUR)
     [told] = outlook(world, "d", "chain")
     assert told.startswith("chain: d <- a.out (stale, ")

@@ -75,7 +75,7 @@ def test_a_relapse_after_a_good_attempt_waits_too():
     world = World(chain("a"), [file("a.out", 10.0)], draw=lambda: 0.5)
     world.hang("a")
     world.until(lambda: "healed" in world.story("a"), HOUR)
-    world.die("a")
+    world.host.die("a")
     took = world.until(lambda: world.story("a").count("restart") == 2, HOUR)
     assert took == pytest.approx(22.5, abs=0.1)
 
@@ -100,7 +100,7 @@ def test_three_failed_attempts_quarantine():
 def test_a_full_window_of_good_restarts_quarantines():
     world = World([worker("a", [], ["a.out"], restarts=Intensity(2, 3600.0))], [file("a.out", 10.0)])
     for _ in range(3):
-        world.die("a")
+        world.host.die("a")
         world.run(3 * MINUTE)
     assert world.deeds("a") == ["restart", "healed", "restart", "healed", "quarantined"]
     assert "2 restarts in the window (at most 2)" in world.last("quarantined")
@@ -155,7 +155,7 @@ def test_a_relapse_in_quarantine_waits_for_its_probe():
     world.hang("a")
     world.until(lambda: "healed" in world.story("a"), HOUR)
     healed = world.elapsed
-    world.die("a")
+    world.host.die("a")
     world.until(lambda: world.story("a")[-1] == "restart", HOUR)
     assert world.elapsed - healed == pytest.approx(600, abs=10)
 
@@ -176,7 +176,7 @@ def test_a_probe_passes_every_gate_of_a_first_restart():
 def test_a_probe_waits_for_room_in_the_window():
     world = World([worker("a", [], ["a.out"], restarts=Intensity(2, 7200.0), retry_after=600.0)], [file("a.out", 10.0)])
     for _ in range(3):
-        world.die("a")
+        world.host.die("a")
         world.run(3 * MINUTE)
     assert world.state("a") is Health.QUARANTINED
     world.run(90 * MINUTE)
@@ -193,7 +193,7 @@ def test_a_probe_that_closes_as_idle_keeps_the_quarantine():
     world.run(10.0)
     world.outside["in"] = False
     world.run(10)
-    world.die("a")  # and has nothing to do when it is up again
+    world.host.die("a")  # and has nothing to do when it is up again
     world.until(lambda: "idle" in world.story("a"), 2 * HOUR)
     assert world.state("a") is Health.QUARANTINED
     world.run(20 * MINUTE)
@@ -243,9 +243,9 @@ def test_lateness_does_not_interrupt_health():
 
 def test_trouble_interrupts_health():
     world = World(chain("a"), [file("a.out", 10.0)])
-    world.die("a")
+    world.host.die("a")
     world.run(5 * MINUTE)
-    world.die("a")
+    world.host.die("a")
     world.run(9 * MINUTE)
     assert world.times("a", "closed") == []
     world.run(2 * MINUTE)
@@ -358,7 +358,7 @@ def test_the_windows_hold_starts_and_not_intents():
 def test_without_a_journal_half_of_every_budget_counts_as_used():
     world = World(chain("a"), overall=Intensity(3, 600.0))
     assert world.engine is not None
-    world.engine.restrict(world.now, "the journal was corrupt")
+    world.engine.restrict(world.time.now, "the journal was corrupt")
     world.run(1)
     assert world.engine.verdicts["a"].budget_left == 3
     assert len(world.engine.host_restarts) == 2
@@ -368,9 +368,9 @@ def test_without_a_journal_half_of_every_budget_counts_as_used():
 def test_restrictions_do_not_forget_what_was_used():
     world = World(chain("a"), [file("a.out", 10.0)])
     for _ in range(4):
-        world.die("a")
+        world.host.die("a")
         world.run(5 * MINUTE)
     assert world.engine is not None
-    world.engine.restrict(world.now, "the disk is full")
+    world.engine.restrict(world.time.now, "the disk is full")
     world.run(1)
     assert world.engine.verdicts["a"].budget_left == 2

@@ -49,7 +49,7 @@ STEPS = [7200.0, 60.0, 6.0, -6.0, -60.0, -7200.0]
 def test_a_step_restarts_nobody(step: float):
     world = World(chain("a", "b", source="in"), [file("in")])
     world.run(10 * MINUTE)
-    world.step_clock(step)
+    world.time.step(step)
     world.run(3 * HOUR)
     assert world.orders == []
     assert world.states() == {"a": "healthy", "b": "healthy"}
@@ -63,7 +63,7 @@ def test_a_hang_is_still_found_after_a_step(step: float, before: float):
     world.run(10 * MINUTE)
     world.hang("b")
     world.run(before)
-    world.step_clock(step)
+    world.time.step(step)
     took = world.until(lambda: "restart" in world.story("b"), HOUR)
     assert took <= LIMIT + MAX_AGE + 70  # everything counts from the step, or from when it was noticed
     world.run(HOUR)
@@ -74,7 +74,7 @@ def test_a_hang_is_still_found_after_a_step(step: float, before: float):
 def test_in_the_turn_of_a_step_everything_is_unknown():
     world = World(chain("a"))
     world.run(100)
-    world.step_clock(HOUR)
+    world.time.step(HOUR)
     world.until(lambda: world.state("a") is Health.UNKNOWN, 2 * MINUTE)
     assert "stepped by +60m" in world.reason("a") or "stepped by +1h" in world.reason("a")
     world.run(2)
@@ -84,9 +84,9 @@ def test_in_the_turn_of_a_step_everything_is_unknown():
 def test_a_stopped_worker_stays_stopped_in_a_step():
     world = World(chain("a"))
     world.run(60)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(100)
-    world.step_clock(HOUR)
+    world.time.step(HOUR)
     world.run(100)
     assert world.transitions["a"] == ["healthy", "stopped"]
 
@@ -94,7 +94,7 @@ def test_a_stopped_worker_stays_stopped_in_a_step():
 def test_a_step_while_somebody_was_never_started():
     world = World(chain("a"), autostart=False)
     world.run(100)
-    world.step_clock(HOUR)
+    world.time.step(HOUR)
     world.run(100)
     assert world.state("a") is Health.STOPPED
 
@@ -103,7 +103,7 @@ def test_a_step_while_somebody_was_never_started():
 def test_a_suspended_host_restarts_nobody(hours: int):
     world = World(chain("a", "b", source="in"), [file("in")])
     world.run(10 * MINUTE)
-    world.suspend(hours * HOUR)
+    world.time.step(hours * HOUR)
     world.run(3 * HOUR)
     assert world.orders == []
     assert world.states() == {"a": "healthy", "b": "healthy"}
@@ -114,7 +114,7 @@ def test_a_machine_that_stood_still_restarts_nobody(seconds: float):
     """Both clocks went on, and nobody ran, so nobody wrote."""
     world = World(chain("a", "b", source="in"), [file("in")])
     world.run(10 * MINUTE)
-    world.stall(61 + seconds)
+    world.time.stall(61 + seconds)
     world.run(3 * HOUR)
     assert world.orders == []
     assert set(world.states().values()) == {"healthy"}
@@ -123,8 +123,8 @@ def test_a_machine_that_stood_still_restarts_nobody(seconds: float):
 def test_both_clocks_jumping_together_restart_nobody():
     world = World(chain("a", "b", source="in"), [file("in")])
     world.run(10 * MINUTE)
-    world.stall(HOUR)
-    world.step_clock(DAY)
+    world.time.stall(HOUR)
+    world.time.step(DAY)
     world.run(3 * HOUR)
     assert world.orders == []
 
@@ -136,7 +136,7 @@ def test_a_step_while_a_restart_is_under_way_ends_with_the_worker_up():
     world.hang("a")
     world.until_state("a", Health.HEALING)
     world.run(5)
-    world.step_clock(HOUR)
+    world.time.step(HOUR)
     world.run(2 * MINUTE)
     assert world.programs["a"].state is ProcessState.RUNNING
     assert world.restarts() == {"a": 1}
@@ -147,9 +147,9 @@ def test_no_stop_is_ordered_again_in_the_turn_of_a_step():
     world = World(chain("a"))
     world.run(60)
     world.hang("a")
-    world.lose(1)
+    world.healer.line.lose_orders = 1
     world.until_state("a", Health.HEALING)
-    world.step_clock(HOUR)
+    world.time.step(HOUR)
     world.run(HOUR)
     assert world.restarts() == {"a": 1}
     assert world.deeds("a")[-1] == "healed"
@@ -161,7 +161,7 @@ def test_verification_survives_a_step():
     world.curse("a")
     world.until_state("a", Health.VERIFYING)
     world.run(60)
-    world.step_clock(-HOUR)
+    world.time.step(-HOUR)
     world.run(60)
     assert world.state("a") is Health.VERIFYING
     world.cure("a")
@@ -173,7 +173,7 @@ def test_a_step_while_the_healer_is_away():
     world = World(chain("a", "b", source="in"), [file("in")])
     world.run(10 * MINUTE)
     world.kill_healer(orderly=True)
-    world.step_clock(-2 * HOUR)
+    world.time.step(-2 * HOUR)
     world.run(60)
     world.begin_healer()
     world.run(3 * HOUR)
@@ -210,14 +210,14 @@ def test_a_boot_keeps_budgets_and_begins_all_else_anew():
     world.curse("a")
     world.until_state("a", Health.QUARANTINED, DAY)
     assert world.engine is not None
-    retry_at = world.engine.patients["a"].memory.budget.quarantine.retry_at - world.mono  # type: ignore[union-attr]
+    retry_at = world.engine.patients["a"].memory.budget.quarantine.retry_at - world.time.mono  # type: ignore[union-attr]
     world.unmonitor("a", 30 * MINUTE)
     world.run(10)
     world.reboot(gap=600.0)
     world.run(10)
     quarantine = world.engine.patients["a"].memory.budget.quarantine
     assert quarantine is not None
-    assert quarantine.retry_at - world.mono == pytest.approx(retry_at - 620, abs=5)
+    assert quarantine.retry_at - world.time.mono == pytest.approx(retry_at - 620, abs=5)
     assert world.engine.verdicts["a"].budget_left == 3
     assert world.state("a") is Health.UNMONITORED
     world.run(25 * MINUTE)
@@ -241,7 +241,7 @@ def test_a_boot_with_a_wrong_clock_makes_nobody_wait_for_ever(wrong: float):
     world = World(chain("a", source="in"), [file("in")])
     world.curse("a")
     world.until_state("a", Health.QUARANTINED, DAY)
-    world.step_clock(wrong)
+    world.time.step(wrong)
     world.reboot(gap=60.0)
     world.cure("a")
     world.run(2 * HOUR)
@@ -252,10 +252,10 @@ def test_a_file_from_the_future_is_judged_by_the_monotonic_clock():
     world = World(chain("a", source="in"), [file("in")])
     world.run(60)
     world.hang("a")
-    world.write("a.out", "a", mtime=world.wall + DAY)
-    written = world.mono
+    world.disk.write("a.out", "a", mtime=world.time.wall + DAY)
+    written = world.time.mono
     world.until(lambda: "restart" in world.story("a"), HOUR)
-    assert world.mono - written == pytest.approx(LIMIT, abs=65)
+    assert world.time.mono - written == pytest.approx(LIMIT, abs=65)
     world.run(MINUTE)
     assert world.deeds("a") == ["restart", "healed"]
 
@@ -263,7 +263,7 @@ def test_a_file_from_the_future_is_judged_by_the_monotonic_clock():
 def test_coarse_mtimes_heal_and_do_not_restart():
     """A file system that keeps whole seconds, or two of them."""
     world = World([worker("a", ["in"], ["a.out"])], [file("in")])
-    world.coarse = 2.0
+    world.disk.grain = 2.0
     world.run(2 * HOUR)
     assert world.orders == []
     world.hang("a")

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 
 import pytest
-from fixer import UNCHECKED, Content
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import (
@@ -31,6 +30,7 @@ from supervisor_healer.core.memory import ANSWERS_KEPT
 from supervisor_healer.core.model import ConfigSpec, Freshness, Health, Mode
 from supervisor_healer.core.news import Mended
 from supervisor_healer.core.orders import Answer, Decision, Remember, Repair, Restore, Signal
+from supervisor_healer.simulation.mender import UNCHECKED, Content
 
 PATH = "c.json"
 EXAMPLES = int(os.environ.get("HEALER_EXAMPLES", "20"))
@@ -42,6 +42,11 @@ def reader(spec: ConfigSpec | None = None, *, how: str = VALID, **options: objec
     world = World(chain("a", source=PATH), configs=[spec or config(PATH)], contents={PATH: how}, **options)  # type: ignore[arg-type]
     world.run(MINUTE)
     return world
+
+
+def forget_signals(world: World) -> None:
+    errands = world.healer.chronicle.errands
+    errands[:] = [one for one in errands if not isinstance(one[1], Signal)]
 
 
 def care(world: World) -> dict[str, object]:
@@ -62,8 +67,8 @@ def care(world: World) -> dict[str, object]:
 def test_who_reads_a_bad_config_is_not_restarted(how: str, said: str):
     world = reader()
     world.run(8 * MINUTE + 55)
-    world.fixer.edit(PATH, how)
-    world.die("a")
+    world.mender.edit(PATH, how)
+    world.host.die("a")
     world.run(HOUR)
     assert world.state("a") is Health.DOWN
     assert world.engine is not None
@@ -73,16 +78,16 @@ def test_who_reads_a_bad_config_is_not_restarted(how: str, said: str):
         assert said in world.reason("a")
     (entry,) = world.told_of(PATH, "failed")
     assert entry.kind == "config"
-    world.fixer.edit(PATH)
+    world.mender.edit(PATH)
     world.until(lambda: world.deeds("a") == ["restart", "healed"], MINUTE)
 
 
 def test_who_reads_a_config_that_is_being_checked_waits_for_that():
     world = reader()
-    world.fixer.checking = 8.0
-    world.fixer.edit(PATH)
+    world.mender.checking = 8.0
+    world.mender.edit(PATH)
     world.run(6)
-    world.die("a")
+    world.host.die("a")
     world.run(1)
     assert world.state("a") is Health.DOWN
     assert "is being checked" in world.reason("a")
@@ -92,7 +97,7 @@ def test_who_reads_a_config_that_is_being_checked_waits_for_that():
 def test_a_config_that_is_not_required_keeps_nobody_waiting():
     world = World([worker("a", [f"{PATH}?"], ["a.out"])], configs=[config(PATH)], contents={PATH: HOPELESS})
     world.run(MINUTE)
-    world.die("a")
+    world.host.die("a")
     world.until(lambda: world.deeds("a") == ["restart", "healed"], MINUTE)
 
 
@@ -100,47 +105,47 @@ def test_a_repaired_config_is_fresh_again_and_its_hold_begins_anew():
     world = reader()
     world.run(30)
     world.hang("a")
-    world.fixer.edit(PATH, HOPELESS)
+    world.mender.edit(PATH, HOPELESS)
     world.run(20 * MINUTE)
     assert world.state("a") is Health.BLOCKED
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.until(lambda: world.story(PATH) == ["repaired"], 2 * MINUTE)
-    at = world.mono
+    at = world.time.mono
     world.run(1)
     assert world.engine is not None
-    assert world.engine.tracks[PATH].as_input(world.now).counts is Freshness.FRESH
+    assert world.engine.tracks[PATH].as_input(world.time.now).counts is Freshness.FRESH
     assert world.state("a") is Health.CATCHING_UP
     world.until(lambda: world.deeds("a")[:1] == ["restart"], HOUR)
-    assert 59 < world.mono - at < 70  # catch_up of an input without a max_age
+    assert 59 < world.time.mono - at < 70  # catch_up of an input without a max_age
 
 
 def test_a_check_breaks_no_hold():
     world = reader()
     world.hang("a")
     world.run(MAX_AGE + MINUTE)
-    world.fixer.edit(PATH)
+    world.mender.edit(PATH)
     world.until(lambda: world.deeds("a")[:1] == ["restart"], 95)
 
 
 def test_a_worker_is_not_doubted_while_the_config_that_it_writes_is_checked():
     """A learning job writes a config every ten seconds."""
     world = World(chain("a"), configs=[config("a.out")], cycle=60.0)
-    write = world.write
+    write = world.disk.write
 
     def write_config(path: str, *args: object, **options: object) -> None:
         write(path, *args, **options)  # type: ignore[arg-type]
-        world.fixer.contents[path] = Content(VALID, f"written at {world.mono}")
+        world.mender.contents[path] = Content(VALID, f"written at {world.time.mono}")
 
-    world.write = write_config  # type: ignore[method-assign]
-    world.fixer.checking = 0.5
+    world.disk.write = write_config  # type: ignore[method-assign]
+    world.mender.checking = 0.5
     world.run(HOUR)
     assert world.transitions["a"] == ["healthy"]
-    world.write = write  # type: ignore[method-assign]
-    world.fixer.edit("a.out", UNREADABLE)
+    world.disk.write = write  # type: ignore[method-assign]
+    world.mender.edit("a.out", UNREADABLE)
     world.curse("a")
     world.run(2 * MINUTE)
     assert world.state("a") is Health.UNKNOWN
-    world.fixer.edit("a.out")
+    world.mender.edit("a.out")
     world.run(MINUTE + 5)
     assert world.state("a") is Health.HEALTHY
 
@@ -185,13 +190,13 @@ def test_nothing_is_repaired_in_mode_observe():
 
 def test_one_that_somebody_edits_is_left_for_the_next_cycle_and_nothing_is_counted():
     world = reader()
-    world.fixer.outcomes[PATH] = "changed"
-    world.fixer.edit(PATH, INVALID)
+    world.mender.outcomes[PATH] = "changed"
+    world.mender.edit(PATH, INVALID)
     world.run(29.5 * MINUTE)
     assert len(world.mends()) == 29
     assert world.story(PATH) == []
     assert care(world)["mends"] == []
-    del world.fixer.outcomes[PATH]
+    del world.mender.outcomes[PATH]
     world.run(MINUTE)
     assert world.story(PATH) == ["repaired"]
     assert len(care(world)["mends"]) == 1  # type: ignore[arg-type]
@@ -199,10 +204,10 @@ def test_one_that_somebody_edits_is_left_for_the_next_cycle_and_nothing_is_count
 
 def test_the_trouble_with_one_content_says_nothing_of_another():
     world = reader()
-    world.fixer.outcomes[PATH] = "failed"
-    world.fixer.edit(PATH, INVALID)
+    world.mender.outcomes[PATH] = "failed"
+    world.mender.edit(PATH, INVALID)
     world.run(2 * MINUTE)
-    world.fixer.edit(PATH, HOPELESS)
+    world.mender.edit(PATH, HOPELESS)
     world.run(2 * MINUTE)
     (entry,) = world.told_of(PATH, "failed")
     assert entry.message == "c.json invalid: long is 7, at most 1"
@@ -210,7 +215,7 @@ def test_the_trouble_with_one_content_says_nothing_of_another():
 
 def test_a_restore_that_fails_is_no_trouble_of_what_stands_there():
     world = reader(cycle=HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(1)
     request = world.restore(PATH)
     world.run(1)
@@ -224,18 +229,18 @@ def test_a_restore_that_fails_is_no_trouble_of_what_stands_there():
 
 def test_a_failure_is_told_once_and_needs_a_person():
     world = reader()
-    world.fixer.outcomes[PATH] = "failed"
-    world.fixer.edit(PATH, INVALID)
+    world.mender.outcomes[PATH] = "failed"
+    world.mender.edit(PATH, INVALID)
     world.run(30 * MINUTE)
     assert world.story(PATH) == ["unmended"]
     (entry,) = world.told_of(PATH)
     assert entry in world.report.failed
     assert entry.message == "c.json invalid: long is missing (No space left on device)"
     assert entry.action == "df -h /srv/pipe"
-    world.fixer.edit(PATH)
+    world.mender.edit(PATH)
     world.run(MINUTE)
     assert world.told_of(PATH) == []
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(MINUTE + 5)
     assert world.story(PATH) == ["unmended", "unmended"]
 
@@ -243,7 +248,7 @@ def test_a_failure_is_told_once_and_needs_a_person():
 def test_a_tug_of_war_ends_after_so_many_repairs():
     world = reader()
     for _ in range(10):
-        world.fixer.edit(PATH, INVALID)
+        world.mender.edit(PATH, INVALID)
         world.run(2 * MINUTE)
     assert world.mends() == ["repair c.json"] * MENDS.max
     assert world.story(PATH) == ["repaired"] * MENDS.max + ["unmended"]
@@ -258,13 +263,12 @@ def test_a_tug_of_war_ends_after_so_many_repairs():
 def test_a_tug_of_war_goes_on_over_a_restart_of_the_healer_and_a_reboot():
     world = reader()
     for turn in range(10):
-        world.fixer.edit(PATH, INVALID)
+        world.mender.edit(PATH, INVALID)
         world.run(2 * MINUTE)
         if turn == 3:
             world.restart_healer()
         elif turn == 5:
             world.reboot(1.0)
-            world.fixer.done[PATH] = [world.mono - 60.0 * n for n in range(len(world.fixer.done[PATH]))]
     assert world.mends() == ["repair c.json"] * MENDS.max
 
 
@@ -277,17 +281,17 @@ def test_a_config_that_must_move_is_not_fresh_by_a_repair():
     assert world.story(PATH) == ["repaired"]
     world.run(MAX_AGE - 20)
     assert world.engine is not None
-    assert world.engine.tracks[PATH].as_input(world.now).counts is Freshness.FRESH
+    assert world.engine.tracks[PATH].as_input(world.time.now).counts is Freshness.FRESH
     world.run(MINUTE)
-    assert world.engine.tracks[PATH].as_input(world.now).counts is Freshness.LATE
+    assert world.engine.tracks[PATH].as_input(world.time.now).counts is Freshness.LATE
     (entry,) = world.told_of(PATH, "warnings")
     assert entry.message.endswith("old (max 5m), from outside; a waits for it")
     world.restart_healer()
     world.run(4 * MINUTE)
-    assert world.engine.tracks[PATH].as_input(world.now).counts is Freshness.STALE
-    world.fixer.edit(PATH)
+    assert world.engine.tracks[PATH].as_input(world.time.now).counts is Freshness.STALE
+    world.mender.edit(PATH)
     world.run(10)
-    assert world.engine.tracks[PATH].as_input(world.now).counts is Freshness.FRESH
+    assert world.engine.tracks[PATH].as_input(world.time.now).counts is Freshness.FRESH
 
 
 @pytest.mark.parametrize(("gone_for", "made"), [(SETTLED - 0.1, False), (SETTLED, True), (SETTLED + 0.1, True)])
@@ -295,11 +299,11 @@ def test_a_missing_one_must_have_been_gone_for_a_while(gone_for: float, made: bo
     """An editor may have renamed it away, and write it anew in a moment."""
     world = reader(config(PATH, create=True))
     assert world.engine is not None
-    world.fixer.checking = 0.0
+    world.mender.checking = 0.0
     world.run(122 - gone_for - world.elapsed)
-    world.fixer.edit(PATH, MISSING)
+    world.mender.edit(PATH, MISSING)
     for _ in range(2):  # the second finds what the first has asked for
-        world.engine.see({PATH: world.look(PATH)}, world.now)
+        world.engine.see({PATH: world.mender.look(PATH, world.disk.look(PATH))}, world.time.now)
         world.run(0.0)
     world.run(gone_for + 0.2)
     assert world.report.cause == "cycle"
@@ -310,7 +314,7 @@ def test_a_missing_one_must_have_been_gone_for_a_while(gone_for: float, made: bo
 
 def test_a_person_who_asks_for_a_missing_one_does_not_wait():
     world = reader(config(PATH, create=True), cycle=HOUR)
-    world.fixer.edit(PATH, MISSING)
+    world.mender.edit(PATH, MISSING)
     request = world.heal("all")
     world.run(1)
     assert world.answers[request].exit_status == 0
@@ -319,9 +323,9 @@ def test_a_person_who_asks_for_a_missing_one_does_not_wait():
 
 def test_one_whose_check_was_given_up_keeps_the_gate_shut_and_is_not_called_bad():
     world = reader()
-    world.fixer.edit(PATH, UNCHECKED)
+    world.mender.edit(PATH, UNCHECKED)
     world.run(10)
-    world.die("a")
+    world.host.die("a")
     world.run(20 * MINUTE)
     assert world.deeds("a") == []
     assert "c.json could not be checked: it took longer than 20s" in world.reason("a")
@@ -336,7 +340,7 @@ def test_one_whose_check_was_given_up_keeps_the_gate_shut_and_is_not_called_bad(
     world.run(1)
     assert world.answers[request].exit_status == 0
     assert "c.json: could not be checked: it took longer than 20s" in world.answers[request].reason
-    world.fixer.edit(PATH)
+    world.mender.edit(PATH)
     world.until(lambda: world.deeds("a") == ["restart", "healed"], MINUTE)
 
 
@@ -347,7 +351,7 @@ def with_backup(**options: object) -> World:
     """A config that was repaired once: the backup is the invalid one of before."""
     world = reader(config(PATH, signal="HUP", signalled=("a",)), how=INVALID, **options)
     assert world.story(PATH) == ["repaired"]
-    world.signals.clear()
+    forget_signals(world)
     return world
 
 
@@ -367,7 +371,7 @@ def test_a_restore_puts_the_newest_backup_back_and_is_left_alone():
     world.restart_healer()
     world.run(HOUR)
     assert world.mends() == ["repair c.json", "restore c.json"]
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(MINUTE)
     assert world.mends() == ["repair c.json", "restore c.json", "repair c.json"]
 
@@ -421,8 +425,8 @@ def test_answers_long_past_are_forgotten():
 
 def test_a_restore_is_refused_while_it_is_being_mended():
     world = reader()
-    world.fixer.edit(PATH, INVALID)
-    world.fixer.delay = 5.0
+    world.mender.edit(PATH, INVALID)
+    world.mender.delay = 5.0
     world.heal("all")
     world.run(1)
     request = world.restore(PATH)
@@ -443,7 +447,7 @@ def test_a_restore_that_comes_before_the_first_check_waits_for_it():
     """Only what stood there before can tell a healer that comes after whether it was done."""
     world = with_backup()
     world.kill_healer()
-    world.fixer.checking = 10.0
+    world.mender.checking = 10.0
     world.begin_healer()
     world.run(1)
     request = world.restore(PATH)
@@ -466,25 +470,25 @@ def killed(verb: str, when: str) -> World:
     workers = [*chain("a", source=PATH), *chain("b", source=PATH)]
     world = World(workers, configs=[spec], contents={PATH: INVALID}, cycle=60.0)
     world.run(5 * MINUTE)
-    world.signals.clear()
+    forget_signals(world)
     world.history.clear()
-    world.starts.clear()
-    world.fixer.delay = 2.0
+    world.host.starts.clear()
+    world.mender.delay = 2.0
     if verb == "repair":
-        world.fixer.edit(PATH, INVALID)
+        world.mender.edit(PATH, INVALID)
     order = {"repair": Repair, "restore": Restore}[verb]
     if when == "before the order":
         world.kill_at(order)
     if verb == "restore":
-        world.fixer.backups[PATH].append(Content(VALID, "of last week"))
+        world.mender.backups[PATH].append(Content(VALID, "of last week"))
         world.restore(PATH, id="r")
     world.until(
-        lambda: any(isinstance(one, order) for at, one in world.fixer.orders if at > 300) or not world.engine, 70
+        lambda: any(isinstance(one, order) for at, one in world.mend_orders if at > 300) or not world.engine, 70
     )
     if when == "before the answer":
         world.run(1.5)
     world.kill_healer()
-    world.fixer.delay = 0.2
+    world.mender.delay = 0.2
     return world
 
 
@@ -498,15 +502,15 @@ def test_a_healer_killed_in_mid_repair_tells_the_readers_exactly_when_the_conten
     verb: str, when: str, check: str
 ):
     world = killed(verb, when)
-    before = len(world.fixer.orders)
+    before = len(world.mend_orders)
     if check == "fails first":
-        content, world.fixer.contents[PATH] = (
-            world.fixer.contents[PATH],
+        content, world.mender.contents[PATH] = (
+            world.mender.contents[PATH],
             Content(UNREADABLE, ""),
         )
         world.begin_healer()
         world.run(3)
-        world.fixer.contents[PATH] = content
+        world.mender.contents[PATH] = content
         assert world.signals == []
     else:
         world.begin_healer()
@@ -514,7 +518,7 @@ def test_a_healer_killed_in_mid_repair_tells_the_readers_exactly_when_the_conten
         world.restore(PATH, id="r")
     world.run(5 * MINUTE)
     done = when == "before the answer"
-    assert len(world.fixer.orders) - before == (0 if done else 1)
+    assert len(world.mend_orders) - before == (0 if done else 1)
     assert len(world.signals) == 1
     assert world.restarts() == {"b": 1}
     words = {"repair": "repaired", "restore": "restored"}
@@ -529,7 +533,7 @@ def test_a_healer_killed_in_mid_repair_tells_the_readers_exactly_when_the_conten
 
 def test_what_somebody_has_removed_since_is_no_repair():
     world = killed("repair", "before it is done")
-    world.fixer.edit(PATH, MISSING)
+    world.mender.edit(PATH, MISSING)
     world.begin_healer()
     world.run(5 * MINUTE)
     assert world.signals == []
@@ -540,14 +544,14 @@ def test_what_somebody_has_removed_since_is_no_repair():
 @pytest.mark.parametrize("hindrance", ["observe", "halt"])
 def test_a_restore_that_a_former_healer_began_is_not_done_if_nothing_may_be_done(hindrance: str):
     world = killed("restore", "before it is done")
-    orders = len(world.fixer.orders)
+    orders = len(world.mend_orders)
     if hindrance == "observe":
-        world.mode = Mode.OBSERVE
+        world.adopt(mode=Mode.OBSERVE)
     world.begin_healer()
     if hindrance == "halt":
         world.halt()
     world.run(MINUTE)
-    assert len(world.fixer.orders) == orders
+    assert len(world.mend_orders) == orders
     assert world.answers["r"].exit_status == 75
 
 
@@ -558,15 +562,15 @@ def test_a_damaged_memory_of_a_config_costs_only_itself(memory: object):
     world.journal["care", PATH] = json.dumps(memory)
     world.journal["care", "gone.json"] = json.dumps(ConfigCare().as_json())
     world.begin_healer()
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(2 * MINUTE)
     assert world.story(PATH) == ["repaired"]
 
 
 def test_an_answer_to_another_order_than_the_last_is_old_news():
     world = reader()
-    world.tell_healer(Mended("repair", PATH, "done", ("from another life",)))
-    world.tell_healer(Mended("repair", "gone.json", "done", ("from another life",)))
+    world.healer.hear(Mended("repair", PATH, "done", ("from another life",)))
+    world.healer.hear(Mended("repair", "gone.json", "done", ("from another life",)))
     world.run(1)
     assert world.story(PATH) == []
 
@@ -574,18 +578,17 @@ def test_an_answer_to_another_order_than_the_last_is_old_news():
 def test_what_is_about_to_be_mended_is_remembered_first():
     world = reader(how=INVALID)
     seen: list[str] = []
-    execute = world._execute
 
-    def watch(decision: Decision) -> None:
+    def watch(decision: Decision) -> bool:
         if isinstance(decision, Remember | Repair) and PATH in (
             getattr(decision, "name", ""),
             getattr(decision, "path", ""),
         ):
             seen.append(type(decision).__name__)
-        execute(decision)
+        return False
 
-    world._execute = watch  # type: ignore[method-assign]
-    world.fixer.edit(PATH, INVALID)
+    world.kill_at(watch)
+    world.mender.edit(PATH, INVALID)
     world.heal("all")
     world.run(0.1)
     assert seen[-2:] == ["Remember", "Repair"]
@@ -594,27 +597,27 @@ def test_what_is_about_to_be_mended_is_remembered_first():
 # --- as a property ---------------------------------------------------------------------------------------------
 
 ACTS: dict[str, Callable[[World], object]] = {
-    "break": lambda world: world.fixer.edit(PATH, INVALID),
-    "spoil": lambda world: world.fixer.edit(PATH, HOPELESS),
-    "edit": lambda world: world.fixer.edit(PATH),
-    "remove": lambda world: world.fixer.edit(PATH, MISSING),
-    "garble": lambda world: world.fixer.edit(PATH, UNREADABLE),
+    "break": lambda world: world.mender.edit(PATH, INVALID),
+    "spoil": lambda world: world.mender.edit(PATH, HOPELESS),
+    "edit": lambda world: world.mender.edit(PATH),
+    "remove": lambda world: world.mender.edit(PATH, MISSING),
+    "garble": lambda world: world.mender.edit(PATH, UNREADABLE),
     "restore": lambda world: world.restore(PATH),
     "heal all": lambda world: world.heal("all"),
     "heal a": lambda world: world.heal("a"),
     "verify": lambda world: world.verify(),
-    "die": lambda world: world.die("a"),
+    "die": lambda world: world.host.die("a"),
     "hang": lambda world: world.hang("a"),
     "kill healer": lambda world: world.restart_healer(),
     "kill at order": lambda world: world.kill_at(lambda one: isinstance(one, Repair | Restore | Signal)),
-    "fail": lambda world: world.fixer.outcomes.update({PATH: "failed"}),
-    "change": lambda world: world.fixer.outcomes.update({PATH: "changed"}),
-    "work": lambda world: world.fixer.outcomes.clear(),
-    "slow": lambda world: setattr(world.fixer, "delay", 30.0),
-    "fast": lambda world: setattr(world.fixer, "delay", 0.2),
-    "slow check": lambda world: setattr(world.fixer, "checking", 20.0),
-    "fast check": lambda world: setattr(world.fixer, "checking", 0.05),
-    "step": lambda world: world.step_clock(-3600.0),
+    "fail": lambda world: world.mender.outcomes.update({PATH: "failed"}),
+    "change": lambda world: world.mender.outcomes.update({PATH: "changed"}),
+    "work": lambda world: world.mender.outcomes.clear(),
+    "slow": lambda world: setattr(world.mender, "delay", 30.0),
+    "fast": lambda world: setattr(world.mender, "delay", 0.2),
+    "slow check": lambda world: setattr(world.mender, "checking", 20.0),
+    "fast check": lambda world: setattr(world.mender, "checking", 0.05),
+    "step": lambda world: world.time.step(-3600.0),
 }
 
 
@@ -630,17 +633,17 @@ def test_whatever_happens_to_a_config_the_promises_hold_and_all_is_well_in_the_e
             world.begin_healer()
         ACTS[what](world)
         world.run(pause)
-    world.kill_when = None
+    world.healer.kill_when = None
     if world.engine is None:
         world.begin_healer()
-    world.fixer.outcomes.clear()
-    world.fixer.delay, world.fixer.checking = 0.2, 0.05
+    world.mender.outcomes.clear()
+    world.mender.delay, world.mender.checking = 0.2, 0.05
     world.run(3 * MINUTE)  # a restore that is under way would put an invalid backup over what comes next, rightly
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.heal("all")
     world.run(3 * HOUR)
-    assert world.fixer.contents[PATH].how == VALID, world.transcript()
+    assert world.mender.contents[PATH].how == VALID, world.transcript()
     assert world.states() == {"a": "healthy", "b": "healthy"}, world.transcript()
     assert world.report.failed == ()
-    if world.lives == 1:
+    if world.healer.lives == 1:
         assert {f"r{n + 1}" for n in range(world._requests)} == world.answers.keys()

@@ -35,7 +35,7 @@ def outage(catch_up: float = 100.0, gap: float = HOUR) -> World:
     world.outside["in"] = False
     world.run(gap)
     world.outside["in"] = True
-    world.until(lambda: world.file("in").written > world.mono - 1, MINUTE)
+    world.until(lambda: world.disk.file("in").written > world.time.mono - 1, MINUTE)
     return world
 
 
@@ -61,13 +61,13 @@ def test_staleness_absence_and_doubt_break_the_hold(broken: str):
     world = outage(catch_up=900.0)
     world.run(60)
     if broken == "unreadable":
-        world.file("in").problem = "permission denied"
+        world.disk.file("in").problem = "permission denied"
         world.run(10)
-        world.file("in").problem = ""
+        world.disk.file("in").problem = ""
     else:
         world.outside["in"] = False
         if broken == "missing":
-            world.remove("in")
+            world.disk.remove("in")
         world.run(LIMIT + 20)
         world.outside["in"] = True
     world.run(880)
@@ -99,9 +99,9 @@ def test_a_producer_being_restarted_shuts_the_gate_and_its_next_output_opens_it_
     world.until(lambda: "restart" in world.story("a"), 200)
     world.cure("a")
     world.programs["a"].mute = frozenset()
-    before = world.mono
+    before = world.time.mono
     world.until(lambda: "restart" in world.story("b"), HOUR)
-    assert world.mono - before > 295  # catch_up of b: 300 s, from the first move after the restart
+    assert world.time.mono - before > 295  # catch_up of b: 300 s, from the first move after the restart
     world.run(HOUR)
     assert world.restarts() == {"a": 1, "b": 1}
 
@@ -133,7 +133,7 @@ def test_an_idle_producer_is_looked_at_for_the_very_decision():
     world.hang("table")
     world.hang("join")
     world.run(MAX_AGE)
-    world.write("nightly", "outside")
+    world.disk.write("nightly", "outside")
     world.run(4 * MINUTE)
     assert world.state("join") is Health.BLOCKED
     assert world.orders == []
@@ -172,10 +172,10 @@ def test_work_must_have_been_pending_for_max_age():
     world.run(10 * HOUR)
     assert world.orders == []
     world.hang("a")
-    last = world.file("a.out").written
+    last = world.disk.file("a.out").written
     world.until(lambda: "restart" in world.story("a"), 3 * HOUR)
-    assert world.file("in").written > last
-    assert world.mono - world.file("in").written == pytest.approx(MAX_AGE, abs=5.1)
+    assert world.disk.file("in").written > last
+    assert world.time.mono - world.disk.file("in").written == pytest.approx(MAX_AGE, abs=5.1)
 
 
 def test_a_reference_table_never_makes_work_pending():
@@ -235,12 +235,12 @@ def test_an_input_whose_producer_an_operator_restarted_is_confirmed_by_its_next_
     world.hang("b")
     world.run(LIMIT - 30)
     world.curse("a")  # the new process does not write
-    world.operator_stop("a")
-    world.operator_start("a")
-    restarted = world.mono
+    world.operator_stops("a")
+    world.host.operator_starts("a")
+    restarted = world.time.mono
     world.run(60)
     assert "b" not in world.restarts()
     assert "has not moved since its producer's restart" in world.reason("b")
     world.cure("a")
     world.until(lambda: world.restarts().get("b") == 1, HOUR)
-    assert world.mono - restarted > 60
+    assert world.time.mono - restarted > 60

@@ -34,9 +34,9 @@ def piped() -> World:
 
 def test_a_missing_file_is_made_as_the_architecture_says():
     world = apart()
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     world.run(2 * MINUTE)
-    (at, order) = world.fixer.orders[0]
+    (at, order) = world.mend_orders[0]
     assert order.made == MADE  # type: ignore[union-attr]
     assert order.mtime % 2 == 0  # type: ignore[union-attr]
     assert world.last("created") == "made empty"
@@ -45,7 +45,7 @@ def test_a_missing_file_is_made_as_the_architecture_says():
 
 def test_one_that_was_never_there_is_made_in_the_first_round():
     world = World(chain("a"), [file("made.txt", None, create=MADE)], started=False)
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     world.begin_healer()
     world.run(1)
     assert world.mends() == ["create made.txt"]
@@ -56,9 +56,9 @@ def test_one_that_was_there_must_have_been_gone_for_a_while(gone_for: float, mad
     """It may be between the rename and the next write of a rotation, however long ago it was last looked at."""
     world = apart(cycle=60.0)
     world.run(122 - gone_for - world.elapsed)
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     assert world.engine is not None
-    world.engine.see({"made.txt": Seen()}, world.now)
+    world.engine.see({"made.txt": Seen()}, world.time.now)
     world.run(gone_for + 0.2)
     assert world.report.cause == "cycle"
     assert (world.mends() == ["create made.txt"]) is made
@@ -79,7 +79,7 @@ def test_a_look_that_failed_does_not_count_as_gone():
 def test_a_person_who_asks_does_not_wait():
     world = apart(cycle=HOUR)
     world.run(1)
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     request = world.heal("all")
     world.run(1)
     assert world.answers[request].reason == "made.txt: made empty"
@@ -88,8 +88,8 @@ def test_a_person_who_asks_does_not_wait():
 @pytest.mark.parametrize("problem", ["is a directory, not a file", "permission denied", "is a link to nowhere"])
 def test_what_stands_in_its_place_is_reported_and_untouched(problem: str):
     world = apart()
-    world.remove("made.txt")
-    world.file("made.txt").problem = problem
+    world.disk.remove("made.txt")
+    world.disk.file("made.txt").problem = problem
     world.run(10 * MINUTE)
     world.heal("all")
     world.run(1)
@@ -105,7 +105,7 @@ def test_one_is_not_made(hindrance: str):
     create = None if hindrance == "not to be made" else MADE
     world = World(chain("a"), [file("made.txt", None, create=create)], mode=mode)
     world.run(MINUTE)
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     if hindrance == "halt":
         world.halt()
     world.run(10 * MINUTE)
@@ -119,7 +119,7 @@ def test_one_is_not_made(hindrance: str):
 
 def remove_again_and_again(world: World, times: int) -> None:
     for _ in range(times):
-        world.remove("made.txt")
+        world.disk.remove("made.txt")
         world.run(2 * MINUTE)
 
 
@@ -155,14 +155,14 @@ def test_a_person_opens_a_new_budget():
 
 def test_a_failure_is_told_once_tried_with_every_cycle_and_not_counted():
     world = apart()
-    world.fixer.outcomes["made.txt"] = "failed"
-    world.remove("made.txt")
+    world.mender.outcomes["made.txt"] = "failed"
+    world.disk.remove("made.txt")
     world.run(HOUR)
     assert 50 < len(world.mends()) < 70
     assert [note.text for _, note in world.history if note.event == "unmended"] == ["No space left on device"]
     (entry,) = world.told_of("made.txt", "failed")
     assert entry.message == "made.txt cannot be created: No space left on device"
-    del world.fixer.outcomes["made.txt"]
+    del world.mender.outcomes["made.txt"]
     world.run(90)
     assert world.told_of("made.txt", "failed") == []
     assert [entry.subject for entry in world.report.healed] == ["made.txt"]
@@ -170,23 +170,23 @@ def test_a_failure_is_told_once_tried_with_every_cycle_and_not_counted():
 
 def test_a_failure_is_over_when_somebody_else_makes_it():
     world = apart()
-    world.fixer.outcomes["made.txt"] = "failed"
-    world.remove("made.txt")
+    world.mender.outcomes["made.txt"] = "failed"
+    world.disk.remove("made.txt")
     world.run(5 * MINUTE)
-    world.write("made.txt")
+    world.disk.write("made.txt")
     world.run(2 * MINUTE)
     assert world.told_of("made.txt") == []
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     world.run(2 * MINUTE)
     assert world.story("made.txt") == ["unmended", "unmended"]
 
 
 def test_one_that_is_there_after_all_is_neither_a_deed_nor_counted():
     world = apart()
-    world.fixer.delay = 10.0
-    world.remove("made.txt")
+    world.mender.delay = 10.0
+    world.disk.remove("made.txt")
     world.until(lambda: bool(world.mends()), 5 * MINUTE)
-    world.write("made.txt")
+    world.disk.write("made.txt")
     world.run(MINUTE)
     assert world.story("made.txt") == []
     assert world.remembered("care", "made.txt") == {"mends": []}
@@ -200,7 +200,7 @@ def lose_output(world: World) -> None:
     """`a` hangs, and somebody removes its output, which the healer makes anew."""
     world.run(MINUTE)
     world.hang("a")
-    world.remove("a.out")
+    world.disk.remove("a.out")
     world.until(lambda: world.story("a.out") == ["created"], 3 * MINUTE)
     world.run(1)
 
@@ -210,19 +210,19 @@ def test_it_is_missing_to_the_gate_until_its_producer_has_written_it(life: str):
     world = piped()
     world.begin_healer()
     lose_output(world)
-    world.die("b")
+    world.host.die("b")
     if life == "next":
         world.restart_healer(after=5.0)
     elif life == "after a reboot":
         world.curse("a")
         world.curse("b")
         world.reboot(30.0)
-        world.die("b")
+        world.host.die("b")
     world.run(MINUTE)
     assert world.engine is not None
     track = world.engine.tracks["a.out"]
     assert track.placeholder
-    assert track.as_input(world.now).counts is Freshness.MISSING
+    assert track.as_input(world.time.now).counts is Freshness.MISSING
     assert world.state("b") is not Health.HEALTHY
     assert world.deeds("b") == []
     assert "only the healer has written it" in "\n".join(world.engine.verdicts["b"].evidence)
@@ -241,11 +241,11 @@ def test_a_stale_output_that_the_healer_made_anew_still_convicts():
     world.run(HOUR)
     world.hang("a")
     world.run(MAX_AGE)
-    written = world.file("a.out").written
-    world.remove("a.out")
+    written = world.disk.file("a.out").written
+    world.disk.remove("a.out")
     world.until(lambda: world.deeds("a") == ["restart"], HOUR)
     assert world.story("a.out") == ["created"]
-    assert world.mono - written == pytest.approx(LIMIT, abs=10)
+    assert world.time.mono - written == pytest.approx(LIMIT, abs=10)
 
 
 def test_a_placeholder_heals_nobody():
@@ -255,7 +255,7 @@ def test_a_placeholder_heals_nobody():
     world.run(MINUTE)
     world.curse("a")
     world.until_state("a", Health.VERIFYING)
-    world.remove("a.out")
+    world.disk.remove("a.out")
     world.run(5 * MINUTE)
     assert world.story("a.out") == ["created"]
     assert "healed" not in world.deeds("a")
@@ -279,16 +279,16 @@ def test_one_from_outside_blocks_its_consumer_until_it_is_written():
     assert entry.message == (
         "x.json missing (max 5m), made by the healer and written by nobody yet, from outside; gate waits for it"
     )
-    world.write("x.json")
+    world.disk.write("x.json")
     world.run(MINUTE)
     assert world.dependent("gate").state is Health.HEALTHY
 
 
 def test_one_that_need_not_move_is_fresh_as_soon_as_it_is_made():
     world = World([worker("a", ["c.txt"], ["a.out"])], [file("c.txt", None, create=MADE)], started=False)
-    world.remove("c.txt")
+    world.disk.remove("c.txt")
     world.run(5)
-    world.die("a")
+    world.host.die("a")
     world.begin_healer()
     world.run(MINUTE)
     assert world.story() == ["a convicted", "c.txt created", "a restart", "a healed"]
@@ -296,7 +296,7 @@ def test_one_that_need_not_move_is_fresh_as_soon_as_it_is_made():
 
 def test_a_healer_that_dies_before_the_order_makes_it_in_its_next_life():
     world = apart()
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     world.kill_at(lambda decision: type(decision).__name__ == "Create")
     world.until(lambda: world.engine is None, 5 * MINUTE)
     world.begin_healer()
@@ -310,7 +310,7 @@ def test_who_makes_a_cycle_of_removals_and_real_writes_is_never_misled():
     world.begin_healer()
     for _ in range(3):
         world.run(DAY / 24)
-        world.remove("a.out")
+        world.disk.remove("a.out")
         world.run(2 * MINUTE)
     assert world.restarts() == {}
     assert world.states() == {"a": "healthy", "b": "healthy"}

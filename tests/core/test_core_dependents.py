@@ -52,10 +52,10 @@ def test_all_it_reads_is_fresh():
 )  # fmt: skip
 def test_it_is_late_and_then_blocked_as_its_input_is(after: float, state: Health):
     world = World([], [file("x.json")], consumers=[consumer("gate", "x.json")], outside={})
-    world.write("x.json")
+    world.disk.write("x.json")
     world.run(1)
     assert world.engine is not None
-    world.run(world.files["x.json"].written + after - world.mono)
+    world.run(world.disk.files["x.json"].written + after - world.time.mono)
     one = world.dependent("gate")
     assert one.state is state
     assert one.blocked_by == (("x.json",) if state is Health.BLOCKED else ())
@@ -88,7 +88,7 @@ def test_what_it_need_not_have_does_not_matter():
 @pytest.mark.parametrize(("how", "said"), [(HOPELESS, "c.json hopeless: long is 7, at most 1"), (MISSING, "c.json ")])
 def test_a_bad_config_blocks_it(how: str, said: str):
     world = gate()
-    world.fixer.edit("c.json", how)
+    world.mender.edit("c.json", how)
     world.run(10)
     one = world.dependent("gate")
     assert one.state is Health.BLOCKED
@@ -100,15 +100,15 @@ def test_a_bad_config_blocks_it(how: str, said: str):
 def test_while_a_config_is_checked_the_last_word_stands():
     world = gate()
     since = world.dependent("gate").since
-    world.fixer.checking = 30.0
-    world.fixer.edit("c.json")
+    world.mender.checking = 30.0
+    world.mender.edit("c.json")
     world.run(10)
     assert world.engine is not None
     assert world.engine.tracks["c.json"].passing
     assert (world.dependent("gate").state, world.dependent("gate").since) == (Health.HEALTHY, since)
     world.outside["in"] = False
     world.run(HOUR)
-    world.fixer.edit("c.json")
+    world.mender.edit("c.json")
     world.run(10)
     one = world.dependent("gate")
     assert one.state is Health.BLOCKED
@@ -117,7 +117,7 @@ def test_while_a_config_is_checked_the_last_word_stands():
 
 def test_before_the_first_look_and_check_nothing_is_known():
     world = gate(started=False)
-    world.fixer.checking = 10.0
+    world.mender.checking = 10.0
     world.begin_healer()
     assert world.dependent("gate").state is Health.UNKNOWN
     world.run(1)
@@ -150,7 +150,7 @@ def test_a_verdict_keeps_its_date_while_its_state_stays():
     world.run(HOUR)
     blocked = world.dependent("gate").since
     assert blocked > since
-    world.fixer.edit("c.json", HOPELESS)
+    world.mender.edit("c.json", HOPELESS)
     world.run(MINUTE)
     assert world.dependent("gate").since == blocked
 
@@ -158,25 +158,22 @@ def test_a_verdict_keeps_its_date_while_its_state_stays():
 def test_what_has_changed_is_told_once():
     world = gate()
     assert world.engine is not None
-    world.engine.look_around(world.now)
-    assert world.engine.look_around(world.now) == (set(), set())
-    world.fixer.edit("c.json", INVALID)
+    world.engine.look_around(world.time.now)
+    assert world.engine.look_around(world.time.now) == (set(), set())
+    world.mender.edit("c.json", INVALID)
     world.run(6)
-    assert world.engine.look_around(world.now)[0] == {"gate"}
+    assert world.engine.look_around(world.time.now)[0] == {"gate"}
 
 
 def test_who_leaves_is_told_of_once():
     world = gate()
-    world.file_specs["apart.txt"] = file("apart.txt", HOUR)
-    world.adopt()
+    world.adopt(files=[*world.plan.files, file("apart.txt", HOUR)])
     world.run(1)
     assert world.engine is not None
-    world.engine.look_around(world.now)
+    world.engine.look_around(world.time.now)
     assert set(world.engine.files_apart) == {"apart.txt"}
-    world.consumers = []
-    del world.file_specs["apart.txt"]
-    world.adopt()
-    consumers, files = world.engine.look_around(world.now)
+    world.adopt(consumers=[], files=[spec for spec in world.plan.files if spec.path != "apart.txt"])
+    consumers, files = world.engine.look_around(world.time.now)
     assert consumers == {"gate"}
     assert "apart.txt" in files
     assert world.engine.consumers == {}
@@ -189,7 +186,7 @@ def test_files_apart_are_those_of_no_worker_and_no_consumer():
     )
     world.run(MINUTE)
     assert world.engine is not None
-    world.engine.look_around(world.now)
+    world.engine.look_around(world.time.now)
     assert {path: one.freshness for path, one in world.engine.files_apart.items()} == {
         "lonely.txt": Freshness.MISSING,
         "c.json": Freshness.FRESH,

@@ -57,7 +57,7 @@ def test_a_turn_is_judged_upstream_first_whatever_became_due_first():
     world.run(60)
     assert world.engine is not None
     world.engine.examine_all()
-    world.tell_healer(world.table())
+    world.healer.hear(world.host.table())
     world.run(0.001)
     assert world.states() == {"a": "healthy", "b": "healthy", "c": "healthy"}
 
@@ -110,7 +110,7 @@ def test_a_worker_whose_output_need_not_move_is_judged_by_its_process():
     world = World([worker("a", ["in"], ["a.conf"])], [file("in"), FileSpec("a.conf")])
     world.run(HOUR)
     assert world.state("a") is Health.HEALTHY
-    world.die("a")
+    world.host.die("a")
     world.run(MINUTE)
     assert world.deeds("a") == ["restart", "healed"]
 
@@ -120,8 +120,8 @@ def test_a_stale_output_without_work_next_to_a_late_one_with_work():
     spec = WorkerSpec("a", "a", inputs=(InputSpec("in"),), outputs=("x", "y"), startup_grace=1.0)
     world = World([spec], [file("in", HOUR), file("x", 60.0, 0.0), file("y", 60.0, HOUR)], outside={}, started=False)
     world.curse("a")
-    world.write("y", mtime=world.wall - 50)
-    world.write("in", mtime=world.wall - 40)
+    world.disk.write("y", mtime=world.time.wall - 50)
+    world.disk.write("in", mtime=world.time.wall - 40)
     world.run(5)
     world.begin_healer()
     world.run(3 * MINUTE)
@@ -168,11 +168,11 @@ def test_no_stop_is_given_again_in_a_turn_in_which_the_clock_is_in_doubt():
     world = World(chain("a", source="in"), [file("in")])
     world.run(60)
     world.hang("a")
-    world.lose(1)
+    world.healer.line.lose_orders = 1
     world.until_state("a", Health.HEALING)
     world.heal("a")
     world.run(4.9)
-    world.step_clock(HOUR)
+    world.time.step(HOUR)
     world.run(0.2)
     assert [type(order) for _, order in world.orders] == [Stop]
     world.run(10 * MINUTE)
@@ -189,9 +189,9 @@ def test_no_busy_loop_while_an_operator_waits(halted: bool):
     if halted:
         world.engine.halt("supervisord is shutting down")
     world.heal("a")
-    turns = world.turns
+    turns = world.healer.turns
     world.run(MINUTE)
-    assert world.turns - turns < 140
+    assert world.healer.turns - turns < 140
 
 
 # --- the timetable -------------------------------------------------------------------------------------------
@@ -230,6 +230,6 @@ def test_turns_cost_what_they_concern_and_not_what_there_is(monkeypatch: pytest.
         schedule(self, name, next_attempt, now)
 
     monkeypatch.setattr(Looks, "schedule", note)
-    world.die("a7")
+    world.host.die("a7")
     world.run(0.01)
     assert set(examined) <= {"a7", "b7"}

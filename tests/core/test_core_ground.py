@@ -15,14 +15,14 @@ def full(**options: object) -> World:
     """The disk under `a.out` fills up; `b` reads it."""
     world = World(chain("a", "b", source="in"), [file("in")], **options)  # type: ignore[arg-type]
     world.run(10 * MINUTE)
-    world.ground["a.out"] = FULL
+    world.disk.ground["a.out"] = FULL
     return world
 
 
 @pytest.mark.parametrize("ground", [FULL, "the file system is read-only"])
 def test_a_worker_is_not_restarted_for_the_disk_under_its_output(ground: str):
     world = full()
-    world.ground["a.out"] = ground
+    world.disk.ground["a.out"] = ground
     world.run(HOUR)
     assert world.restarts() == {}
     assert world.state("a") is Health.STALLED
@@ -44,8 +44,8 @@ def test_once_the_disk_is_in_order_again_the_worker_has_its_max_age_to_recover(r
     world.run(HOUR)
     if not recovers:
         world.hang("a")
-    del world.ground["a.out"]
-    at = world.mono
+    del world.disk.ground["a.out"]
+    at = world.time.mono
     if recovers:
         world.until(lambda: world.state("a") is Health.HEALTHY, MINUTE)
         world.run(HOUR)
@@ -57,29 +57,29 @@ def test_once_the_disk_is_in_order_again_the_worker_has_its_max_age_to_recover(r
         assert "it may recover" in entry.message
         assert world.told_of("a") == []
         world.until(lambda: world.restarts() == {"a": 1}, HOUR)
-        assert MAX_AGE <= world.mono - at < MAX_AGE + 10
+        assert MAX_AGE <= world.time.mono - at < MAX_AGE + 10
 
 
 def test_a_disk_that_is_full_while_outputs_are_fresh_is_not_looked_at():
     world = full()
-    world.ground["b.out"] = FULL
+    world.disk.ground["b.out"] = FULL
     world.run(MINUTE)
     assert world.engine is not None
-    assert world.engine.grounds(["a.out", "b.out", "in"], world.now) == set()
+    assert world.engine.grounds(["a.out", "b.out", "in"], world.time.now) == set()
     world.run(LIMIT)
-    assert "a.out" in world.engine.grounds(["a.out", "b.out", "in"], world.now)
+    assert "a.out" in world.engine.grounds(["a.out", "b.out", "in"], world.time.now)
 
 
 def test_a_dead_worker_is_not_started_on_a_full_disk_and_at_once_when_it_is_in_order():
     world = full()
-    world.die("a")
+    world.host.die("a")
     world.run(HOUR)
     assert world.state("a") is Health.DOWN
     assert "the disk is full" in world.reason("a")
     assert world.restarts() == {}
     (entry,) = world.told_of("a", "failed")
     assert entry.action == "df -h /srv/pipe"
-    del world.ground["a.out"]
+    del world.disk.ground["a.out"]
     world.until(lambda: world.restarts() == {"a": 1}, 10)
 
 
@@ -101,7 +101,7 @@ def test_an_operator_need_not_wait_for_the_recovery():
     world = full()
     world.run(HOUR)
     world.hang("a")
-    del world.ground["a.out"]
+    del world.disk.ground["a.out"]
     world.run(10)
     request = world.heal("a")
     world.until(lambda: request in world.answers, MINUTE)
@@ -120,7 +120,7 @@ def test_heal_all_tells_of_the_disk():
 
 def test_a_full_disk_is_told_of_a_worker_that_is_healthy_still():
     world = full()
-    world.ground["a.out"] = FULL
+    world.disk.ground["a.out"] = FULL
     world.run(MINUTE + 5)
     assert world.state("a") is Health.HEALTHY
     assert world.reason("a") == f"every output is fresh; {FULL} under a.out"
@@ -128,6 +128,6 @@ def test_a_full_disk_is_told_of_a_worker_that_is_healthy_still():
     assert world.engine.verdicts["a"].outputs[0].ground == FULL
     (entry,) = world.told_of("a", "failed")
     assert entry.message.count(FULL) == 1
-    del world.ground["a.out"]
+    del world.disk.ground["a.out"]
     world.run(MINUTE + 5)
     assert world.reason("a") == "every output is fresh"

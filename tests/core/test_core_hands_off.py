@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fixer import HOPELESS
 from world import HOUR, INVALID, LIMIT, MINUTE, World, chain, config, file
 
 from supervisor_healer.core.model import Creation, Health
 from supervisor_healer.core.news import ComponentResult
+from supervisor_healer.simulation.mender import HOPELESS
 
 MADE = Creation(text="{}")
 OK = 0
@@ -27,8 +27,8 @@ def pipeline(**options: object) -> World:
 def spoil(world: World) -> int:
     """Take away what would be mended; how often component healers were consulted until then."""
     world.run(1)
-    world.remove("made.txt")
-    world.fixer.edit("c.json", INVALID)
+    world.disk.remove("made.txt")
+    world.mender.edit("c.json", INVALID)
     return world.consults
 
 
@@ -109,7 +109,7 @@ def test_heal_all_leaves_alone_what_is_unmonitored_files_and_configs_too(how: st
     world = pipeline()
     world.unmonitor("all")
     spoil(world)
-    world.fixer.edit("c.json", how)
+    world.mender.edit("c.json", how)
     world.hang("a")
     world.run(LIMIT)
     assert answered(world) == (
@@ -124,7 +124,7 @@ def test_heal_of_one_worker_acts_on_it_and_mends_nothing():
     world = pipeline()
     world.unmonitor("all")
     world.run(1)
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     world.hang("a")
     world.run(LIMIT + MINUTE)
     assert world.state("a") is Health.UNMONITORED

@@ -20,12 +20,12 @@ def two(**options: object) -> World:
 
 
 def unknown(world: World) -> None:
-    world.file("b.out").problem = "permission denied"
+    world.disk.file("b.out").problem = "permission denied"
     world.run(MINUTE)
 
 
 def stopped(world: World) -> None:
-    world.operator_stop("b")
+    world.operator_stops("b")
     world.run(HOUR)
 
 
@@ -45,15 +45,15 @@ def down_with_stale_inputs(world: World) -> None:
     world.outside["in"] = False
     world.hang("a")
     world.run(HOUR)
-    world.die("b")
+    world.host.die("b")
     world.run(1)
 
 
 def starting(world: World) -> None:
     world.programs["b"].slow_starts = 100.0
-    world.operator_stop("b")
+    world.operator_stops("b")
     world.run(1)
-    world.operator_start("b")
+    world.host.operator_starts("b")
     world.run(5)
 
 
@@ -64,8 +64,7 @@ def late(world: World) -> None:
 
 def idle(world: World) -> None:
     world.outside["in"] = False
-    world.file_specs["in"] = file("in", DAY)
-    world.change(world.specs, [file("in", DAY)])
+    world.change(world.plan.workers, [file("in", DAY)])
     world.run(HOUR)
 
 
@@ -176,8 +175,8 @@ def test_an_unknown_name_is_bad_usage():
     assert request is None
     from supervisor_healer.core.news import HealRequest, MonitorRequest  # noqa: PLC0415
 
-    world.tell_healer(HealRequest("x", "nobody"))
-    world.tell_healer(MonitorRequest("y", "nobody"))
+    world.healer.hear(HealRequest("x", "nobody"))
+    world.healer.hear(MonitorRequest("y", "nobody"))
     world.run(1)
     assert (world.answers["x"].exit_status, world.answers["y"].exit_status) == (USAGE, USAGE)
     assert world.answers["x"].reason == "no worker nobody"
@@ -198,9 +197,9 @@ def test_observe_never_acts():
 
 def test_the_host_budget_holds_for_operators_too():
     world = World(chain("a") + chain("b"), overall=Intensity(1, 600.0))
-    world.die("a")
+    world.host.die("a")
     world.run(30)
-    world.die("b")
+    world.host.die("b")
     world.run(1)
     request = world.heal("b")
     world.run(1)
@@ -213,9 +212,9 @@ def test_the_host_budget_holds_for_operators_too():
 
 def test_a_heal_clears_attempts_and_the_window():
     world = World([worker("a", [], ["a.out"], restarts=Intensity(1, DAY))], [file("a.out", 10.0)])
-    world.die("a")
+    world.host.die("a")
     world.run(30)
-    world.die("a")
+    world.host.die("a")
     world.run(30)
     assert world.state("a") is Health.QUARANTINED
     request = world.heal("a")
@@ -302,8 +301,8 @@ def test_a_request_waits_for_a_relative_that_is_being_restarted():
     world = two(stop_delay=20.0)
     world.hang("a")
     world.until_state("a", Health.HEALING)
-    world.die("b")
-    world.write("a.out", "a", generation=1)
+    world.host.die("b")
+    world.disk.write("a.out", "a", generation=1)
     request = world.heal("b")
     world.run(5)
     assert world.told[request] == ["waits: a is being restarted"]
@@ -416,7 +415,7 @@ def test_heal_all_restarts_what_does_not_catch_up():
 def test_heal_all_leaves_stopped_and_unmonitored_alone():
     world = World(chain("a") + chain("b") + chain("c"))
     world.run(60)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.unmonitor("b")
     world.hang("b")
     world.run(HOUR)
@@ -512,7 +511,7 @@ def test_while_supervisord_goes_down_nothing_is_ordered():
     assert world.engine is not None
     world.engine.halt("supervisord is shutting down")
     request = world.heal("b")
-    world.die("a")
+    world.host.die("a")
     world.run(HOUR)
     assert world.orders == []
     assert request not in world.answers

@@ -57,7 +57,7 @@ class Case:
             world.run(2.3 * limit)
             world.outside["x.in"] = True
         elif self.fault == "die":
-            world.die(name)
+            world.host.die(name)
         else:
             world.hang(name)
         world.run(9 * limit)
@@ -91,17 +91,17 @@ def test_lazy_and_eager_decide_the_same(case: Case):
         assert early - EAGER - TURN <= late <= early + 0.1 * case.max_age + TURN, (
             lazy.transcript() + "\n\n" + eager.transcript()
         )
-    assert lazy.turns < eager.turns
+    assert lazy.healer.turns < eager.healer.turns
 
 
 @pytest.mark.parametrize("workers", [1, 5, 20])
 def test_a_healthy_hour_costs_a_bounded_number_of_turns_and_looks(workers: int):
     """max_age 5m: each output is looked at when it could be late, and the round comes once a minute."""
     world = World(chain(*(f"w{n}" for n in range(workers))))
-    turns, looks = world.turns, world.looks.total()
+    turns, looks = world.healer.turns, world.healer.looks.total()
     world.run(HOUR)
-    assert world.turns - turns <= HOUR / MINUTE * (1 + workers)
-    assert world.looks.total() - looks <= HOUR / MINUTE * 4 * workers
+    assert world.healer.turns - turns <= HOUR / MINUTE * (1 + workers)
+    assert world.healer.looks.total() - looks <= HOUR / MINUTE * 4 * workers
 
 
 def test_an_outage_costs_a_look_every_five_seconds_at_most():
@@ -109,6 +109,6 @@ def test_an_outage_costs_a_look_every_five_seconds_at_most():
     world.run(60)
     world.outside["in"] = False
     world.run(30 * MINUTE)
-    turns = world.turns
+    turns = world.healer.turns
     world.run(HOUR)
-    assert world.turns - turns <= 4 * HOUR / 5.0 + 100
+    assert world.healer.turns - turns <= 4 * HOUR / 5.0 + 100

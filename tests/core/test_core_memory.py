@@ -85,10 +85,10 @@ def test_a_memory_of_another_shape_is_passed_over_with_half_a_budget(broken: dic
 
 def test_without_a_time_of_the_former_life_its_moments_are_taken_as_they_are():
     world = World(chain("a"))
-    world.die("a")
+    world.host.die("a")
     world.run(60)
     world.kill_healer()
-    world.seen_alive = None
+    world.healer.store.seen_alive = None
     world.begin_healer(same_boot=False)
     world.run(60)
     assert world.engine is not None

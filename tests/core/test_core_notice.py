@@ -22,7 +22,7 @@ def signalling(**options: object) -> World:
 
 
 def mend(world: World) -> None:
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(MINUTE + 5)
 
 
@@ -40,7 +40,7 @@ def test_a_running_process_is_signalled():
 
 def test_one_that_does_not_run_reads_it_when_it_starts():
     world = signalling()
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(1)
     mend(world)
     assert world.signals == []
@@ -59,7 +59,7 @@ def test_a_process_that_supervisord_does_not_have_is_not_signalled():
     world = signalling()
     world.programs["a"].known = False
     world.adopt()
-    world.tell_healer(ProcessTable(()))
+    world.healer.hear(ProcessTable(()))
     mend(world)
     assert world.signals == []
     assert world.mends() == ["repair c.json"]
@@ -99,7 +99,7 @@ def wished(world: World) -> bool:
 
 def test_a_repair_restarts_who_must_notice_it_and_convicts_nobody():
     world = wishing()
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.until(lambda: world.deeds("b") == ["restart", "healed"], 2 * MINUTE)
     assert "convicted" not in world.story("b")
     assert "restart (attempt 1): c.json was repaired; every required input is fresh" in world.last("restart")
@@ -111,14 +111,14 @@ def test_a_repair_restarts_who_must_notice_it_and_convicts_nobody():
 
 def test_the_config_itself_need_not_be_caught_up_with_but_every_other_input():
     world = wishing()
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(MINUTE)
     assert world.restarts() == {"b": 1}
     world = wishing()
     world.outside["in"] = False
     world.curse("a")
     world.until(lambda: world.state("a") is Health.BLOCKED, HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(10 * MINUTE)
     assert wished(world)
     assert world.deeds("b") == []
@@ -138,12 +138,12 @@ def test_a_wish_that_waits_costs_a_look_every_five_seconds_at_most():
     world = wishing()
     world.outside["in"] = False
     world.run(HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(5 * MINUTE)
-    turns = world.turns
+    turns = world.healer.turns
     world.run(HOUR)
     assert wished(world)
-    assert world.turns - turns < 4 * HOUR / 5
+    assert world.healer.turns - turns < 4 * HOUR / 5
     assert sum("not restarted yet" in note.text for _, note in world.history) == 1
 
 
@@ -152,7 +152,7 @@ def test_a_wish_survives_the_healer_but_is_fulfilled_by_a_reboot(life: str):
     world = wishing()
     world.outside["in"] = False
     world.run(HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(5 * MINUTE)
     assert wished(world)
     if life == "next":
@@ -169,12 +169,12 @@ def test_any_later_start_fulfils_a_wish():
     world = wishing()
     world.outside["in"] = False
     world.run(HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(5 * MINUTE)
-    world.operator_stop("b")
+    world.operator_stops("b")
     world.run(5)
     assert not wished(world)
-    world.operator_start("b")
+    world.host.operator_starts("b")
     world.outside["in"] = True
     world.run(HOUR)
     assert world.deeds("b") == []
@@ -184,20 +184,20 @@ def test_a_start_that_supervisord_makes_itself_fulfils_a_wish():
     world = wishing(autorestart=True)
     world.outside["in"] = False
     world.run(HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(5 * MINUTE)
     assert wished(world)
-    world.die("b")
+    world.host.die("b")
     world.run(5)
     assert not wished(world)
 
 
 def test_a_stop_by_an_operator_is_not_undone_by_a_wish_not_even_while_it_goes_on():
     world = wishing(stop_delay=20.0)
-    world.fixer.delay = 5.0
-    world.fixer.edit(PATH, INVALID)
+    world.mender.delay = 5.0
+    world.mender.edit(PATH, INVALID)
     world.until(lambda: bool(world.mends()), 2 * MINUTE)
-    world.operator_stop("b")
+    world.operator_stops("b")
     world.run(HOUR)
     assert world.state("b") is Health.STOPPED
     assert world.deeds("b") == []
@@ -209,13 +209,13 @@ def test_who_is_being_stopped_by_somebody_is_not_restarted_by_a_wish():
     world.run(10)
     program = world.programs["b"]
     program.state = ProcessState.STOPPING
-    world.tell_healer(ProcessTable((program.row(),), complete=False))
-    world.fixer.edit(PATH, INVALID)
+    world.healer.hear(ProcessTable((program.row(),), complete=False))
+    world.mender.edit(PATH, INVALID)
     world.run(2 * MINUTE)
     assert wished(world)
     assert world.deeds("b") == []
     program.state = ProcessState.RUNNING
-    world.tell_healer(ProcessTable((program.row(),), complete=False))
+    world.healer.hear(ProcessTable((program.row(),), complete=False))
     world.run(2 * MINUTE)
     assert world.deeds("b") == ["restart", "healed"]
 
@@ -223,7 +223,7 @@ def test_who_is_being_stopped_by_somebody_is_not_restarted_by_a_wish():
 def test_an_unmonitored_worker_is_not_restarted_by_a_wish():
     world = wishing()
     world.unmonitor("b")
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(5 * MINUTE)
     assert world.deeds("b") == []
     assert world.last("refused") == "c.json was repaired: no restart, it is unmonitored"
@@ -232,12 +232,12 @@ def test_an_unmonitored_worker_is_not_restarted_by_a_wish():
 
 def test_one_that_cannot_be_judged_is_not_restarted_by_a_wish():
     world = wishing()
-    world.file("b.out").problem = "permission denied"
-    world.fixer.edit(PATH, INVALID)
+    world.disk.file("b.out").problem = "permission denied"
+    world.mender.edit(PATH, INVALID)
     world.run(10 * MINUTE)
     assert world.deeds("b") == []
     assert "not restarted yet, unknown: b.out: permission denied" in world.last("refused")
-    world.file("b.out").problem = ""
+    world.disk.file("b.out").problem = ""
     world.run(2 * MINUTE)
     assert world.deeds("b") == ["restart", "healed"]
 
@@ -247,10 +247,9 @@ def test_a_wish_in_mode_observe_waits_for_another_mode():
     world = wishing()
     world.outside["in"] = False
     world.run(HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(5 * MINUTE)
-    world.mode = Mode.OBSERVE
-    world.adopt()
+    world.adopt(mode=Mode.OBSERVE)
     world.outside["in"] = True
     world.run(HOUR)
     assert wished(world)
@@ -261,10 +260,10 @@ def test_a_wish_in_mode_observe_waits_for_another_mode():
 def test_a_wish_passes_the_budget():
     world = wishing()
     world.change(
-        [world.specs[0], worker("b", ["a.out", PATH], ["b.out"], restarts=Intensity(2, 2 * HOUR))], [file("in")]
+        [world.plan.workers[0], worker("b", ["a.out", PATH], ["b.out"], restarts=Intensity(2, 2 * HOUR))], [file("in")]
     )
     for _ in range(4):
-        world.fixer.edit(PATH, INVALID)
+        world.mender.edit(PATH, INVALID)
         world.run(5 * MINUTE)
     assert world.restarts() == {"b": 2}
     assert world.state("b") is Health.HEALTHY
@@ -275,9 +274,9 @@ def test_a_wish_passes_the_budget():
 
 def test_a_wish_waits_for_a_relative_that_is_being_restarted():
     world = wishing(stop_delay=30.0)
-    world.die("a")
+    world.host.die("a")
     world.programs["a"].startsecs = 100.0
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(2 * MINUTE)
     world.run(HOUR)
     assert world.restarts()["b"] == 1
@@ -289,7 +288,7 @@ def test_a_restart_for_another_reason_fulfils_a_wish():
     world.hang("b")
     world.outside["in"] = False
     world.run(20 * MINUTE)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(5 * MINUTE)
     assert wished(world)
     world.outside["in"] = True
@@ -302,7 +301,7 @@ def test_a_repair_during_a_restart_is_noticed_by_another_only_if_the_process_was
     world = wishing(stop_delay=20.0)
     world.hang("b")
     world.until(lambda: world.state("b") is Health.HEALING, HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.heal("a")
     world.run(10)
     assert world.story(PATH) == ["repaired"]
@@ -313,16 +312,16 @@ def test_a_repair_during_a_restart_is_noticed_by_another_only_if_the_process_was
 
 def test_a_wished_restart_whose_stop_got_lost_is_ordered_again_and_one_whose_gate_shuts_is_given_back():
     world = wishing()
-    world.lose(1)
-    world.fixer.edit(PATH, INVALID)
+    world.healer.line.lose_orders = 1
+    world.mender.edit(PATH, INVALID)
     world.run(2 * MINUTE)
     assert world.restarts() == {"b": 1}
     assert sum(isinstance(order, Stop) for _, order in world.orders) == 2
     world = wishing()
-    world.lose(1)
-    world.fixer.edit(PATH, INVALID)
+    world.healer.line.lose_orders = 1
+    world.mender.edit(PATH, INVALID)
     world.until(lambda: world.state("b") is Health.HEALING, 2 * MINUTE)
-    world.fixer.edit(PATH, "hopeless")
+    world.mender.edit(PATH, "hopeless")
     world.run(MINUTE)
     assert world.restarts() == {}
     assert world.last("abandoned") == "not carried out: c.json no longer fresh"
@@ -475,7 +474,7 @@ def test_a_wish_of_a_component_healer_is_refused_with_its_reason(how: str, why: 
     world = site(stop_delay=2 * MINUTE if how == "healing" else 0.05)
     world.run(10 * MINUTE)
     if how == "stopped":
-        world.operator_stop("b")
+        world.operator_stops("b")
     elif how == "unmonitored":
         world.unmonitor("b")
     else:
@@ -492,9 +491,9 @@ def test_a_wish_of_a_component_healer_does_not_replace_that_of_a_repair():
     world = wishing()
     world.outside["in"] = False
     world.run(HOUR)
-    world.fixer.edit(PATH, INVALID)
+    world.mender.edit(PATH, INVALID)
     world.run(5 * MINUTE)
-    world.tell_healer(ComponentResult("lab", restarts=(("b", "it is slow"),)))
+    world.healer.hear(ComponentResult("lab", restarts=(("b", "it is slow"),)))
     world.run(1)
     assert world.remembered("worker", "b")["wish"]["reason"] == "c.json was repaired"
     assert "lab wants it restarted: it is slow: a restart is wanted already, c.json was repaired" in [
@@ -512,7 +511,7 @@ def test_a_wish_for_who_is_convicted_and_has_to_wait(wisher: str):
         world.components = lambda: [ComponentResult("lab", restarts=(("b", "it is slow"),))]
         world.adopt()
     else:
-        world.fixer.edit(PATH, INVALID)
+        world.mender.edit(PATH, INVALID)
     world.run(10 * MINUTE)
     told = [note.text for _, note in world.history if note.event == "refused" and "lab" in note.text]
     assert wished(world) is (wisher == "c.json")

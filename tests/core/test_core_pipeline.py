@@ -87,7 +87,7 @@ def test_a_program_that_is_added_later_is_watched_from_then_on():
 def test_limits_that_are_changed_while_nothing_else_does_are_told():
     world = World(chain("a", "b"))
     world.run(MINUTE)
-    world.change(world.specs, [file("b.out", 2 * HOUR)])
+    world.change(world.plan.workers, [file("b.out", 2 * HOUR)])
     world.run(1)
     (told,) = world.engine.verdicts["b"].outputs
     assert (told.max_age, told.grace) == (2 * HOUR, HOUR)
@@ -159,7 +159,7 @@ def test_a_glob_counts_its_newest_match():
     world.hang("a")
     world.run(HOUR)
     assert world.restarts() == {"a": 1}
-    world.write("f/x_2", mtime=world.wall - HOUR)
+    world.disk.write("f/x_2", mtime=world.time.wall - HOUR)
     world.run(60)
     assert world.states() == {"a": "healthy", "b": "healthy"}
 

@@ -89,25 +89,25 @@ def unmonitored(world: World) -> None:
 def down_and_blocked(world: World) -> None:
     world.outside["in"] = False
     world.run(6 * MINUTE)
-    world.die("a")
+    world.host.die("a")
     world.run(MINUTE)
 
 
 def garbled(world: World) -> None:
-    world.file("b.out").problem = "permission denied"
+    world.disk.file("b.out").problem = "permission denied"
     world.run(6 * MINUTE)
 
 
 def bad_config(how: str) -> Callable[[World], None]:
     def spoil(world: World) -> None:
-        world.fixer.edit("c.json", how)
+        world.mender.edit("c.json", how)
         world.run(MINUTE + 5)
 
     return spoil
 
 
 def hung_config(world: World) -> None:
-    world.file("c.json").problem = "does not answer"
+    world.disk.file("c.json").problem = "does not answer"
     world.run(MINUTE + 5)
 
 
@@ -207,7 +207,7 @@ def test_equal_conditions_give_equal_reports(condition: str):
 
 def test_a_config_that_is_repaired_with_the_next_cycle_is_a_warning_until_then():
     world = pipeline(cycle=HOUR)
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     world.verify()
     world.run(1)
     (entry,) = world.told_of("c.json")
@@ -231,7 +231,7 @@ def test_who_only_waits_for_a_moment_or_a_relative_needs_nobody():
     world.run(10 * MINUTE)
     world.programs["a"].mute = frozenset({"a.2"})
     world.until(lambda: world.state("a") is Health.HEALING, HOUR)
-    world.die("b")
+    world.host.die("b")
     world.run(MINUTE)
     assert world.reason("b") == "process EXITED; a is being restarted"
     assert world.report.failed == ()
@@ -257,7 +257,7 @@ def test_who_has_failed_and_waits_for_the_next_attempt_is_told():
 
 def test_a_stopped_producer_is_meant_to_write_nothing():
     world = pipeline()
-    world.operator_stop("b")
+    world.operator_stops("b")
     world.run(HOUR)
     assert world.told_of("b.out") == []
     (entry,) = world.told_of("gate", "blocked")
@@ -305,7 +305,7 @@ def test_a_path_is_told_as_it_can_be_typed_anywhere(path: str, typed: str):
 
 def test_a_restart_that_healed_is_told_with_its_proof():
     world = pipeline()
-    world.die("b")
+    world.host.die("b")
     world.until(lambda: world.deeds("b") == ["restart", "healed"], MINUTE)
     (entry,) = world.report.healed
     assert entry.message == f"Restarted b worker: {world.last('healed')}"
@@ -318,8 +318,8 @@ def test_a_mended_file_and_a_mended_config_are_told():
         chain("a"), [file("made.txt", None, create=Creation(), critical=True)], configs=[config("c.json")], cycle=60.0
     )
     world.run(MINUTE + 5)
-    world.remove("made.txt")
-    world.fixer.edit("c.json", INVALID)
+    world.disk.remove("made.txt")
+    world.mender.edit("c.json", INVALID)
     world.run(2 * MINUTE)
     assert [(entry.kind, entry.message, entry.critical) for entry in world.report.healed] == [
         ("file", "Created made.txt: made empty", True),
@@ -337,7 +337,7 @@ def test_a_mended_file_and_a_mended_config_are_told():
 @pytest.mark.parametrize("asking", ["nobody", "verify", "heal a"])
 def test_a_deed_stays_for_one_whole_further_cycle_however_often_somebody_asks(asking: str):
     world = pipeline()
-    world.die("b")
+    world.host.die("b")
     world.until(lambda: world.deeds("b") == ["restart", "healed"], MINUTE)
     shown = 0
     for _ in range(200):
@@ -348,7 +348,7 @@ def test_a_deed_stays_for_one_whole_further_cycle_however_often_somebody_asks(as
         world.run(1)
         assert bool(world.report.healed) is bool(dict(world.report.stats)["workers_restarted"])
         shown += bool(world.report.healed)
-        assert world.report.since <= world.wall
+        assert world.report.since <= world.time.wall
     assert 60 <= shown <= 121
 
 
@@ -357,7 +357,7 @@ def test_a_report_is_made_anew_on_a_deed_and_not_before_the_first_round():
     before = len(world.reports)
     world.run(10 * MINUTE)
     assert len(world.reports) == before
-    world.die("b")
+    world.host.die("b")
     world.run(MINUTE)
     assert len(world.reports) == before + 1
     assert all(report.cause for report in world.reports)
@@ -365,7 +365,7 @@ def test_a_report_is_made_anew_on_a_deed_and_not_before_the_first_round():
 
 def test_deeds_of_who_has_left_do_no_harm():
     world = pipeline()
-    world.die("b")
+    world.host.die("b")
     world.until(lambda: "restart" in world.deeds("b"), MINUTE)
     assert world.engine is not None
     world.change(chain("a", source="in"), [file("in")])
@@ -380,10 +380,10 @@ def test_critical_ones_come_first_in_every_list_whoever_tells_them():
     entries = (ComponentEntry("x", "bad"), ComponentEntry("y", "very bad", critical=True))
     result = ComponentResult("lab", healed=entries, failed=entries, warnings=entries)
     world = pipeline(components=lambda: [result])
-    world.file("a.out").problem = "permission denied"
-    world.file("b.out").problem = "permission denied"
-    world.fixer.edit("c.json", HOPELESS)
-    world.die("b")
+    world.disk.file("a.out").problem = "permission denied"
+    world.disk.file("b.out").problem = "permission denied"
+    world.mender.edit("c.json", HOPELESS)
+    world.host.die("b")
     world.run(3 * MINUTE)
     for which in ("healed", "failed", "warnings"):
         critical = [entry.critical for entry in getattr(world.report, which)]
@@ -413,8 +413,8 @@ def test_its_cost_grows_with_the_pipeline_and_not_faster(monkeypatch: pytest.Mon
 
         with monkeypatch.context() as patch:
             patch.setattr(Track, "as_input", count)
-            world.engine._dependencies.conclude(world.now)
-            world.engine._book.compose(world.now)
+            world.engine._dependencies.conclude(world.time.now)
+            world.engine._book.compose(world.time.now)
         assert len(world.report.blocked) == 3 * size
         return counted
 
@@ -428,7 +428,7 @@ def test_a_look_in_between_does_not_change_what_was_reported():
     world.run(0.5)
     before = undated(world.report)
     assert world.engine is not None
-    world.engine.see({"in": Seen(world.file("in").mtime)}, world.now)
+    world.engine.see({"in": Seen(world.disk.file("in").mtime)}, world.time.now)
     world.verify()
     world.run(0.5)
     assert undated(world.report) == before

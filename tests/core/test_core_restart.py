@@ -27,10 +27,10 @@ def test_a_hung_worker_is_restarted_once_and_healed_by_its_output():
 def test_the_conviction_comes_at_the_deadline_of_the_output():
     world = World(chain("engine", "predictor"))
     world.run(60)
-    last = world.file("predictor.out").written
+    last = world.disk.file("predictor.out").written
     world.hang("predictor")
     world.until(lambda: "restart" in world.story("predictor"), HOUR)
-    assert world.mono == pytest.approx(last + LIMIT, abs=0.01)
+    assert world.time.mono == pytest.approx(last + LIMIT, abs=0.01)
 
 
 def test_a_frozen_head_of_four_costs_one_restart():
@@ -45,7 +45,7 @@ def test_a_frozen_head_of_four_costs_one_restart():
 def test_a_dead_worker_is_started_at_once():
     world = World(chain("a", "b"))
     world.run(60)
-    world.die("b")
+    world.host.die("b")
     took = world.until(lambda: world.restarts() == {"b": 1}, HOUR)
     assert took < 0.1
     world.run(MINUTE)
@@ -57,7 +57,7 @@ def test_a_dead_worker_waits_until_its_input_is_fresh():
     world.run(60)
     world.outside["in"] = False
     world.run(MAX_AGE + 60)
-    world.die("a")
+    world.host.die("a")
     world.run(HOUR)
     assert world.restarts() == {}
     assert world.state("a") is Health.DOWN
@@ -173,14 +173,14 @@ def test_an_operators_stop_is_respected_at_each_point(point: str, starts_again: 
     world.curse("b")
     world.until(lambda: POINTS[point](world), HOUR)
     starts = world.restarts().get("b", 0)
-    world.operator_stop("b")
+    world.operator_stops("b")
     world.run(HOUR)
     assert world.restarts().get("b", 0) == starts
     assert world.state("b") is Health.STOPPED
     assert world.deeds("b") in ([], ["restart", "abandoned"])
     if starts_again:
         world.cure("b")
-        world.operator_start("b")
+        world.host.operator_starts("b")
         world.run(20 * MINUTE)
         assert world.state("b") is Health.HEALTHY
         assert world.restarts()["b"] == starts + 1
@@ -193,7 +193,7 @@ def test_an_operators_start_while_we_are_stopping_is_the_restart():
     world.until(lambda: world.programs["a"].state is ProcessState.STOPPING, HOUR)
     world.kill_healer()
     world.run(10)
-    world.operator_start("a")
+    world.host.operator_starts("a")
     world.run(2)
     world.begin_healer()
     world.run(MINUTE)
@@ -208,7 +208,7 @@ def test_a_request_ends_with_75_when_an_operator_stops_the_worker_meanwhile():
     world.until_state("a", Health.HEALING)
     request = world.heal("a")
     world.run(1)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(10)
     assert (world.answers[request].exit_status, world.answers[request].reason) == (
         75,
@@ -226,7 +226,7 @@ def test_an_order_without_effect_is_given_again(order: type):
     world.hang("a")
     if order is Start:
         world.until(lambda: world.programs["a"].state is ProcessState.STOPPING, HOUR)
-    world.lose(1)
+    world.healer.line.lose_orders = 1
     world.run(20 * MINUTE)
     assert world.deeds("a") == ["restart", "healed"]
     given = [at for at, each in world.orders if type(each) is order]
@@ -238,11 +238,11 @@ def test_a_stop_without_effect_is_not_given_again_when_an_input_has_turned_stale
     world = World([worker("a", ["in"], ["a.out"])], [file("in", 60.0, 60.0)])
     world.run(400)
     world.hang("a")
-    world.lose(1000)
+    world.healer.line.lose_orders = 1000
     world.until_state("a", Health.HEALING)
     world.outside["in"] = False
     world.run(90)
-    world.lose(0)
+    world.healer.line.lose_orders = 0
     world.run(60)
     assert world.restarts() == {}
     assert world.deeds("a") == ["restart", "abandoned"]
@@ -258,11 +258,11 @@ def test_a_start_that_supervisord_refuses_fails_the_attempt():
     world.run(60)
     world.hang("a")
     world.until(lambda: world.programs["a"].state is ProcessState.STOPPING, HOUR)
-    world.lose(1)
+    world.healer.line.lose_orders = 1
     request = world.heal("a")
     world.run(1)
-    world.tell_healer(OrderFailed("a", "NO_FILE"))
-    world.tell_healer(OrderFailed("nobody", "NO_FILE"))
+    world.healer.hear(OrderFailed("a", "NO_FILE"))
+    world.healer.hear(OrderFailed("nobody", "NO_FILE"))
     world.run(1)
     assert world.answers[request].exit_status == 1
     assert world.answers[request].reason == "supervisord refused: NO_FILE"
@@ -276,7 +276,7 @@ def test_a_process_that_is_gone_from_supervisord_ends_the_attempt():
     world.hang("a")
     world.until_state("a", Health.HEALING)
     world.programs["a"].known = False
-    world.tell_healer(world.table())
+    world.healer.hear(world.host.table())
     world.run(1)
     assert world.deeds("a") == ["restart", "abandoned"]
     assert world.last("abandoned") == "supervisord no longer knows the process"
@@ -288,11 +288,11 @@ def test_lost_events_are_made_good_by_the_next_table():
     world.run(60)
     world.hang("a")
     world.until_state("a", Health.HEALING)
-    world.deaf = True
+    world.healer.line.deaf = True
     world.run(60)
     assert world.programs["a"].state is ProcessState.STOPPED
-    world.deaf = False
-    world.tell_healer(world.table())
+    world.healer.line.deaf = False
+    world.healer.hear(world.host.table())
     world.run(60)
     assert world.deeds("a") == ["restart", "healed"]
 
@@ -305,7 +305,7 @@ def test_supervisord_going_down_and_up_in_mid_heal_is_no_second_restart():
     world.kill_healer()
     world.run(6)
     assert world.programs["a"].state is ProcessState.STOPPED
-    world.operator_start("a")  # as supervisord does when it comes up (autostart)
+    world.host.operator_starts("a")  # as supervisord does when it comes up (autostart)
     world.run(3)
     world.begin_healer()
     world.run(MINUTE)
@@ -320,10 +320,10 @@ def test_relatives_are_not_restarted_together_and_siblings_are():
     workers = [*chain("a"), worker("b", ["a.out"], ["b.out"]), worker("c", ["a.out"], ["c.out"])]
     world = World(workers, stop_delay=30.0)
     world.run(60)
-    world.die("b")
-    world.die("c")
+    world.host.die("b")
+    world.host.die("c")
     world.run(0.01)
-    world.die("a")
+    world.host.die("a")
     world.run(2 * MINUTE)
     begun = {order.worker: at for at, order in world.orders if isinstance(order, Start)}
     assert begun["b"] == begun["c"]
@@ -335,8 +335,8 @@ def test_relatives_are_not_restarted_together_and_siblings_are():
 def test_of_two_that_may_go_the_upstream_one_goes_first_even_if_the_other_is_critical():
     world = World([*chain("a"), worker("b", ["a.out"], ["b.out"], critical=True)], startsecs=5.0)
     world.run(60)
-    world.die("b")
-    world.die("a")
+    world.host.die("b")
+    world.host.die("a")
     world.run(MINUTE)
     assert [order.worker for _, order in world.orders if isinstance(order, Start)] == ["a", "b"]
 
@@ -354,7 +354,7 @@ def test_a_worker_that_leaves_the_architecture_in_mid_heal_is_not_left_stopped()
     assert world.programs["a"].state is ProcessState.RUNNING
     assert world.restarts() == {"a": 1}
     assert world.last("abandoned").startswith("it left the architecture while it was being restarted")
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(MINUTE)
     assert world.restarts() == {"a": 1}
 
@@ -365,7 +365,7 @@ def test_a_worker_that_leaves_in_mid_heal_and_is_stopped_by_an_operator_stays_so
     world.hang("a")
     world.until_state("a", Health.HEALING)
     world.change(chain("b"))
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(MINUTE)
     assert world.programs["a"].state is ProcessState.STOPPED
 
@@ -374,7 +374,7 @@ def test_a_worker_that_leaves_before_its_stop_has_arrived_goes_on():
     world = World(chain("a") + chain("b"))
     world.run(60)
     world.hang("a")
-    world.lose(1)
+    world.healer.line.lose_orders = 1
     world.until_state("a", Health.HEALING)
     world.change(chain("b"))
     world.run(MINUTE)
@@ -397,7 +397,7 @@ def test_a_worker_that_gets_another_program_in_mid_heal_is_not_left_stopped():
 def test_a_worker_that_leaves_and_comes_back_keeps_its_budget():
     world = World(chain("a") + chain("b"))
     world.run(60)
-    world.die("a")
+    world.host.die("a")
     world.run(MINUTE)
     world.change(chain("b"))
     world.run(MINUTE)
@@ -454,9 +454,9 @@ def test_an_operators_restart_in_the_middle_of_our_stop_is_finished_by_us():
     world.hang("a")
     world.until_state("a", Health.HEALING)
     world.run(1)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(1)
-    world.operator_start("a")
+    world.host.operator_starts("a")
     world.run(10 * MINUTE)
     assert world.restarts() == {"a": 1}
     assert world.states() == {"a": "healthy"}
@@ -469,7 +469,7 @@ def test_an_operators_stop_in_the_middle_of_our_stop_holds():
     world.hang("a")
     world.until_state("a", Health.HEALING)
     world.run(1)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(10 * MINUTE)
     assert world.restarts() == {}
     assert world.states() == {"a": "stopped"}
@@ -491,9 +491,9 @@ def test_one_worker_that_cannot_be_judged_does_not_end_the_watch_over_the_others
 def test_the_last_healers_budget_is_respected_where_only_supervisord_remembers_it():
     world = World(chain("a"))
     world.run(60)
-    world.engine.restrict(world.now, "the journal cannot be written", {"a": 1, "gone": 0})
+    world.engine.restrict(world.time.now, "the journal cannot be written", {"a": 1, "gone": 0})
     world.run(2 * MINUTE)
     assert world.engine.verdicts["a"].budget_left == 1
-    world.engine.restrict(world.now, "the journal cannot be written", {"a": 6})
+    world.engine.restrict(world.time.now, "the journal cannot be written", {"a": 6})
     world.run(2 * MINUTE)
     assert world.engine.verdicts["a"].budget_left == 1

@@ -24,7 +24,7 @@ def chain_of(world: World, name: str) -> str:
 def test_the_nearest_worker_upstream_that_is_in_trouble():
     world = World(chain("a", "b", "c", "d"))
     world.run(60)
-    world.operator_stop("b")
+    world.operator_stops("b")
     world.run(HOUR)
     assert blocked_by(world, "c") == blocked_by(world, "d") == ("b",)
     assert blocked_by(world, "b") == ()
@@ -53,7 +53,7 @@ def test_several_roots_at_different_distances():
     workers = [*chain("a", "b"), worker("c", ["b.out", "x.in"], ["c.out"])]
     world = World(workers, [file("x.in")])
     world.run(60)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.outside["x.in"] = False
     world.run(HOUR)
     assert set(blocked_by(world, "c")) == {"a", "x.in"}
@@ -69,10 +69,10 @@ def test_a_diamond_names_its_root_once():
     ]
     world = World(workers)
     world.run(60)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(HOUR)
     assert blocked_by(world, "d") == ("a",)
-    world.operator_start("a")
+    world.host.operator_starts("a")
     world.run(HOUR)
     assert world.restarts() == {"a": 1}
 
@@ -117,10 +117,10 @@ def test_healthy_workers_have_no_root_even_over_a_stale_input():
 def test_the_root_of_a_long_chain_is_found_without_recursion():
     world = World(chain(*(f"w{n}" for n in range(200))), started=False)
     world.run(11)
-    world.operator_stop("w0")
+    world.operator_stops("w0")
     for name, program in world.programs.items():
         program.hung = True
-        world.write(f"{name}.out", mtime=world.wall - 10 * HOUR)
+        world.disk.write(f"{name}.out", mtime=world.time.wall - 10 * HOUR)
     world.begin_healer()
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack()) + 100)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from fixer import NEVER
 from world import HOPELESS, HOUR, INVALID, MINUTE, MISSING, World, chain, config, file
 
 from supervisor_healer.core.care import CHECK_PATIENCE, PATIENCE
 from supervisor_healer.core.engine import Engine
-from supervisor_healer.core.model import Creation, Health, Intensity, Mode, Now, Seen
+from supervisor_healer.core.model import Creation, Health, Mode, Now, Seen
 from supervisor_healer.core.news import ConfigFound, ConfigState, Mended, ProcessTable
 from supervisor_healer.core.orders import Repair
 from supervisor_healer.core.pipeline import Pipeline, expand
+from supervisor_healer.simulation.mender import NEVER
 
 MADE = Creation()
 
@@ -44,7 +44,7 @@ def test_heal_all_begins_one_at_once_from_which_the_next_cycle_counts():
 def test_verify_begins_one_from_which_no_cycle_counts_and_mends_nothing():
     world = World(chain("a"), configs=[config("c.json")], cycle=60.0)
     world.run(20)
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     request = world.verify()
     world.run(1)
     assert world.answers[request].exit_status == 0
@@ -59,12 +59,12 @@ def test_verify_begins_one_from_which_no_cycle_counts_and_mends_nothing():
 def test_verify_is_answered_after_a_complete_look():
     world = World(chain("a", "b"), [file("apart.txt", HOUR)], configs=[config("c.json")], cycle=HOUR)
     world.run(5 * MINUTE)
-    world.looks.clear()
-    world.fixer.edit("c.json")
-    world.fixer.checking = 7.0
+    world.healer.looks.clear()
+    world.mender.edit("c.json")
+    world.mender.checking = 7.0
     request = world.verify()
     world.run(6)
-    assert set(world.looks) == {"a.out", "b.out", "apart.txt", "c.json"}
+    assert set(world.healer.looks) == {"a.out", "b.out", "apart.txt", "c.json"}
     assert request not in world.answers
     world.run(2)
     assert request in world.answers
@@ -87,8 +87,7 @@ def test_another_cycle_counts_from_the_last_round():
     """A reload that shortens the cycle from a day to a minute must not wait for a day."""
     world = World(chain("a"), cycle=24 * HOUR)
     world.run(2 * MINUTE)
-    world.cycle = 60.0
-    world.adopt()
+    world.adopt(cycle=60.0)
     world.run(1)
     assert world.report.cause == "cycle"
 
@@ -98,7 +97,7 @@ def test_a_round_can_be_asked_for_when_the_architecture_has_changed():
     world.run(MINUTE)
     assert world.engine is not None
     world.engine.begin_round("reload")
-    world.tell_healer(world.table())
+    world.healer.hear(world.host.table())
     world.run(1)
     assert world.report.cause == "reload"
 
@@ -109,9 +108,9 @@ def test_workers_are_judged_first_then_files_and_configs_are_mended_then_the_rep
         workers, [file("made.txt", None, create=MADE)], configs=[config("c.json")], contents={"c.json": INVALID},
         started=False,
     )  # fmt: skip
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     world.run(20)
-    world.die("a")
+    world.host.die("a")
     world.begin_healer()
     world.run(0.5)
     assert world.mends() == ["create made.txt", "repair c.json"]
@@ -119,14 +118,14 @@ def test_workers_are_judged_first_then_files_and_configs_are_mended_then_the_rep
     assert told.index("convicted") < told.index("created") < told.index("repaired") < told.index("restart")
     assert world.reports[0].cause == "start"
     assert [entry.subject for entry in world.reports[-1].healed] == ["made.txt", "c.json"]
-    assert world.orders[0][0] > 20 + world.fixer.delay
+    assert world.orders[0][0] > 20 + world.mender.delay
 
 
 def test_a_request_during_a_round_gets_one_of_its_own():
     world = World(chain("a"), configs=[config("c.json"), config("d.json")], contents={"c.json": INVALID}, cycle=HOUR)
-    world.fixer.delay = 10.0
+    world.mender.delay = 10.0
     world.run(5)
-    world.fixer.edit("d.json", INVALID)
+    world.mender.edit("d.json", INVALID)
     all_of_it, look = world.heal("all"), world.verify()
     world.run(2)
     assert world.mends() == ["repair c.json"]
@@ -152,8 +151,8 @@ def test_a_request_during_a_round_gets_one_of_its_own():
 def test_heal_all_says_what_was_mended_and_what_was_not(outcome: str, status: int, said: str):
     world = World(chain("a"), configs=[config("c.json")], cycle=HOUR)
     world.run(5)
-    world.fixer.edit("c.json", INVALID)
-    world.fixer.outcomes["c.json"] = outcome
+    world.mender.edit("c.json", INVALID)
+    world.mender.outcomes["c.json"] = outcome
     request = world.heal("all")
     world.run(2)
     assert world.answers[request].exit_status == status
@@ -167,7 +166,7 @@ def test_heal_all_tells_of_a_config_that_needs_a_person_and_of_nothing_where_all
     request = world.heal("all")
     world.run(1)
     assert (world.answers[request].exit_status, world.answers[request].reason) == (0, "nothing to heal")
-    world.fixer.edit("c.json", "hopeless")
+    world.mender.edit("c.json", "hopeless")
     request = world.heal("all")
     world.run(1)
     assert world.answers[request].exit_status == 1
@@ -180,10 +179,10 @@ def test_what_heal_all_has_mended_is_still_known_when_its_workers_have_taken_lon
     world.hang("a")
     world.run(6 * MINUTE)
     world.programs["a"].slow_starts = 4 * MINUTE
-    world.fixer.edit("c.json", INVALID)
-    world.run_until(world.mono + HOUR, lambda: world.state("a") is Health.LATE)
+    world.mender.edit("c.json", INVALID)
+    world.run_until(world.time.mono + HOUR, lambda: world.state("a") is Health.LATE)
     world.run(2 * MINUTE)
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     request = world.heal("all")
     world.run(3 * MINUTE)
     assert request not in world.answers
@@ -197,7 +196,7 @@ def test_heal_all_in_mode_observe_mends_nothing_and_says_so():
         chain("a"), [file("made.txt", None, create=MADE)], configs=[config("c.json")], contents={"c.json": INVALID},
         mode=Mode.OBSERVE,
     )  # fmt: skip
-    world.remove("made.txt")
+    world.disk.remove("made.txt")
     world.run(5)
     request = world.heal("all")
     world.run(5 * MINUTE)
@@ -209,7 +208,7 @@ def test_heal_all_in_mode_observe_mends_nothing_and_says_so():
 def test_a_dry_run_mends_nothing():
     world = World(chain("a", source="c.json"), configs=[config("c.json")], cycle=HOUR)
     world.run(5)
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     one, all_of_it = world.heal("a", dry_run=True), world.heal("all", dry_run=True)
     world.run(5)
     assert world.mends() == []
@@ -219,7 +218,7 @@ def test_a_dry_run_mends_nothing():
 def test_a_request_that_comes_again_after_it_was_answered_mends_nothing_more():
     world = World(chain("a", source="c.json"), configs=[config("c.json")], cycle=HOUR)
     world.run(MINUTE)
-    world.die("a")
+    world.host.die("a")
     request = world.heal("a")
     world.until(lambda: request in world.answers, HOUR)
     before = world.answers.pop(request)
@@ -238,11 +237,11 @@ def test_a_request_that_comes_again_after_it_was_answered_mends_nothing_more():
 def test_heal_of_one_worker_waits_for_a_config_that_it_reads():
     world = World(chain("a", source="c.json"), configs=[config("c.json")], cycle=HOUR)
     world.run(MINUTE)
-    world.die("a")
+    world.host.die("a")
     world.until(lambda: world.deeds("a") == ["restart", "healed"], HOUR)
-    world.fixer.delay = 5.0
-    world.fixer.edit("c.json", INVALID)
-    world.die("a")
+    world.mender.delay = 5.0
+    world.mender.edit("c.json", INVALID)
+    world.host.die("a")
     request = world.heal("a")
     world.run(4)
     assert world.told[request] == ["waits for c.json, which is being checked and mended"]
@@ -255,13 +254,13 @@ def test_heal_of_one_worker_waits_for_its_own_round_if_that_mends_what_it_reads(
     """Another round is under way, which has passed the config already."""
     world = World(chain("a", source="c.json"), configs=[config("c.json"), config("d.json")], cycle=HOUR)
     world.run(MINUTE)
-    world.fixer.edit("d.json", INVALID)
-    world.fixer.delay = 10.0
+    world.mender.edit("d.json", INVALID)
+    world.mender.delay = 10.0
     world.heal("all")
     world.run(1)
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     world.run(1)
-    world.die("a")
+    world.host.die("a")
     request = world.heal("a")
     world.run(7)
     assert world.mends() == ["repair d.json"]
@@ -274,9 +273,9 @@ def test_heal_of_one_worker_waits_for_its_own_round_if_that_mends_what_it_reads(
 def test_heal_of_one_worker_does_not_wait_for_what_it_does_not_read():
     world = World(chain("a", source="in"), [file("in")], configs=[config("c.json")], cycle=HOUR)
     world.run(MINUTE)
-    world.fixer.edit("c.json", INVALID)
-    world.fixer.delay = 30.0
-    world.die("a")
+    world.mender.edit("c.json", INVALID)
+    world.mender.delay = 30.0
+    world.host.die("a")
     request = world.heal("a")
     assert world.until(lambda: request in world.answers, MINUTE) < 15
     assert world.mends() == ["repair c.json"]
@@ -285,10 +284,10 @@ def test_heal_of_one_worker_does_not_wait_for_what_it_does_not_read():
 def test_forced_heal_waits_for_no_repair():
     world = World(chain("a", source="c.json"), configs=[config("c.json")], cycle=HOUR)
     world.run(MINUTE)
-    world.fixer.edit("c.json", INVALID)
-    world.fixer.delay = 30.0
+    world.mender.edit("c.json", INVALID)
+    world.mender.delay = 30.0
     world.hang("a")
-    world.die("a")
+    world.host.die("a")
     world.heal("a", force=True)
     world.run(2)
     assert world.deeds("a")[0] == "restart"
@@ -301,22 +300,22 @@ def test_what_never_ends_is_waited_for_by_its_readers_alone(what: str):
     world = World(workers, [file("made.txt", None, create=MADE)], configs=[config("c.json"), config("d.json")])
     world.run(MINUTE)
     if what == "check":
-        world.fixer.edit("c.json", INVALID)
-        world.fixer.checking = NEVER
+        world.mender.edit("c.json", INVALID)
+        world.mender.checking = NEVER
         world.run(6)
-        world.fixer.checking = 0.05
+        world.mender.checking = 0.05
     else:
-        world.fixer.edit("c.json", INVALID)
-        world.fixer.delay = NEVER
+        world.mender.edit("c.json", INVALID)
+        world.mender.delay = NEVER
         world.heal("all")
         world.run(1)
-        world.fixer.delay = 0.2
-    world.fixer.edit("d.json", INVALID)
-    world.remove("made.txt")
+        world.mender.delay = 0.2
+    world.mender.edit("d.json", INVALID)
+    world.disk.remove("made.txt")
     for name in ("reader", "other"):
         world.hang(name)
     world.run(HOUR)
-    assert world.fixer.contents["d.json"].how == "valid"
+    assert world.mender.contents["d.json"].how == "valid"
     assert world.mends("made.txt") == ["create"]
     assert world.deeds("other") == ["restart", "healed"]
     assert world.deeds("reader") == []
@@ -341,7 +340,7 @@ def test_what_never_ends_is_waited_for_by_its_readers_alone(what: str):
 @pytest.mark.parametrize("late", [-0.001, 0.0, 0.001])
 def test_a_round_waits_a_minute_for_an_answer(late: float):
     world = World(chain("a"), configs=[config("c.json")], contents={"c.json": INVALID}, cycle=HOUR, started=False)
-    world.fixer.delay, world.fixer.checking = PATIENCE + late, 0.0
+    world.mender.delay, world.mender.checking = PATIENCE + late, 0.0
     world.begin_healer()
     world.run(2 * MINUTE)
     assert world.reports[0].duration == pytest.approx(PATIENCE + min(late, 0.0))
@@ -352,7 +351,7 @@ def test_a_round_waits_a_minute_for_an_answer(late: float):
 def test_a_round_waits_ten_seconds_for_a_check_and_what_comes_later_is_mended_then(late: float):
     configs = [config("c.json"), config("d.json")]
     world = World(chain("a"), configs=configs, contents={"c.json": INVALID}, cycle=HOUR, started=False)
-    world.fixer.checking = CHECK_PATIENCE + late
+    world.mender.checking = CHECK_PATIENCE + late
     world.begin_healer()
     world.run(9)
     assert world.reports == []
@@ -366,8 +365,8 @@ def test_a_round_waits_ten_seconds_for_a_check_and_what_comes_later_is_mended_th
 def test_verify_does_not_wait_long_for_a_check_and_tells_of_it():
     world = World(chain("a", source="c.json"), configs=[config("c.json"), config("d.json")], cycle=HOUR)
     world.run(MINUTE)
-    world.fixer.edit("c.json")
-    world.fixer.checking = NEVER
+    world.mender.edit("c.json")
+    world.mender.checking = NEVER
     request = world.verify()
     assert world.until(lambda: request in world.answers, MINUTE) == pytest.approx(CHECK_PATIENCE, abs=0.1)
     said = "looked at 1 worker and 3 files; still being checked: c.json"
@@ -379,11 +378,11 @@ def test_a_mend_begun_late_keeps_its_patience():
     configs = [config("c.json"), config("d.json")]
     world = World(chain("a"), configs=configs, cycle=HOUR)
     world.run(MINUTE)
-    world.fixer.edit("c.json")
-    world.fixer.checking = NEVER
+    world.mender.edit("c.json")
+    world.mender.checking = NEVER
     world.run(6)
-    world.fixer.checking, world.fixer.delay = 0.05, 30.0
-    world.fixer.edit("d.json", INVALID)
+    world.mender.checking, world.mender.delay = 0.05, 30.0
+    world.mender.edit("d.json", INVALID)
     request = world.heal("all")
     assert world.until(lambda: request in world.answers, 2 * MINUTE) == pytest.approx(30, abs=1)
     assert world.answers[request].reason == "c.json: it is still being checked; d.json: long added: 0.5"
@@ -391,7 +390,7 @@ def test_a_mend_begun_late_keeps_its_patience():
 
 def test_a_dry_run_tells_of_a_mend_that_never_ends():
     world = World(chain("a"), configs=[config("c.json")], contents={"c.json": INVALID}, cycle=HOUR, started=False)
-    world.fixer.delay = NEVER
+    world.mender.delay = NEVER
     world.begin_healer()
     world.run(2 * MINUTE)
     request = world.heal("all", dry_run=True)
@@ -403,15 +402,15 @@ def test_a_config_that_breaks_is_in_the_report_long_before_the_next_round():
     world = World(chain("a"), configs=[config("c.json")], cycle=HOUR)
     world.run(MINUTE)
     assert world.told_of("c.json") == []
-    world.fixer.edit("c.json", HOPELESS)
+    world.mender.edit("c.json", HOPELESS)
     world.run(6)
     (entry,) = world.told_of("c.json", "failed")
     assert entry.message == "c.json invalid: long is 7, at most 1"
     before = len(world.reports)
-    world.fixer.edit("c.json", HOPELESS)
+    world.mender.edit("c.json", HOPELESS)
     world.run(30)
     assert len(world.reports) == before
-    world.fixer.edit("c.json")
+    world.mender.edit("c.json")
     world.run(6)
     assert world.told_of("c.json") == []
 
@@ -420,14 +419,14 @@ def test_a_config_that_somebody_writes_all_the_time_holds_up_nothing():
     world = World(chain("a"), configs=[config("c.json"), config("d.json")])
 
     def scribble() -> None:
-        world.fixer.edit("c.json")
-        world.after(0.04, scribble)
+        world.mender.edit("c.json")
+        world.time.after(0.04, scribble)
 
     scribble()
     world.run(MINUTE)
-    world.fixer.edit("d.json", INVALID)
+    world.mender.edit("d.json", INVALID)
     world.run(2 * MINUTE + 1)
-    assert world.fixer.contents["d.json"].how == "valid"
+    assert world.mender.contents["d.json"].how == "valid"
 
 
 # --- who leaves ------------------------------------------------------------------------------------------------
@@ -440,16 +439,18 @@ def with_configs(*paths: str) -> World:
 
 
 def leave(world: World, path: str) -> None:
-    world.configs = world.fixer.specs = {name: spec for name, spec in world.configs.items() if name != path}
-    world.file_specs.pop(path)
-    world.adopt()
-    world.fixer.known.clear()  # every config is checked anew
+    plan = world.plan
+    world.adopt(
+        configs=[spec for spec in plan.configs if spec.path != path],
+        files=[spec for spec in plan.files if spec.path != path],
+    )
+    world.mender.known.clear()  # every config is checked anew
 
 
 def test_a_config_that_leaves_in_mid_repair_ends_the_round():
     world = with_configs("c.json", "d.json")
-    world.fixer.edit("c.json", INVALID)
-    world.fixer.delay = 10.0
+    world.mender.edit("c.json", INVALID)
+    world.mender.delay = 10.0
     request = world.heal("all")
     world.run(1)
     assert world.mends() == ["repair c.json"]
@@ -464,17 +465,15 @@ def test_a_config_that_leaves_in_mid_repair_ends_the_round():
 def test_a_config_that_leaves_and_comes_back_tells_its_readers_of_the_repair():
     world = World(chain("a"), configs=[config("c.json", signal="HUP", signalled=("a",))], cycle=60.0)
     world.run(MINUTE)
-    specs, files = world.configs, dict(world.file_specs)
-    world.fixer.edit("c.json", INVALID)
-    world.fixer.delay = 10.0
+    plan = world.plan
+    world.mender.edit("c.json", INVALID)
+    world.mender.delay = 10.0
     world.heal("all")
     world.run(1)
     leave(world, "c.json")
     world.run(30)
-    world.configs = world.fixer.specs = specs
-    world.file_specs = files
-    world.fixer.known.clear()
-    world.adopt()
+    world.mender.known.clear()
+    world.adopt(configs=plan.configs, files=plan.files)
     world.run(1)
     assert world.last("repaired") == "the repair that was cut short is done"
     assert len(world.signals) == 1
@@ -483,10 +482,10 @@ def test_a_config_that_leaves_and_comes_back_tells_its_readers_of_the_repair():
 @pytest.mark.parametrize("asked_before_the_check", [False, True])
 def test_who_waits_for_a_config_that_leaves_is_told(asked_before_the_check: bool):
     world = with_configs("c.json")
-    world.fixer.delay = 10.0
+    world.mender.delay = 10.0
     if asked_before_the_check:
         world.kill_healer()
-        world.fixer.checking = 5.0
+        world.mender.checking = 5.0
         world.begin_healer()
         world.run(1)
     request = world.restore("c.json")
@@ -510,24 +509,19 @@ def test_an_answer_about_a_file_that_has_left_makes_nobody_look_for_ever():
 def test_another_root_means_other_files():
     """The listener throws away answers about the old ones; none of them may be waited for."""
     world = with_configs("c.json")
-    world.fixer.edit("c.json", INVALID)
-    world.fixer.delay = NEVER
+    world.mender.edit("c.json", INVALID)
+    world.mender.delay = NEVER
     restored, request = world.restore("c.json"), world.heal("all")
     world.run(1)
-    assert world.engine is not None
-    expansion = expand(world.specs, world.file_specs, {"a": ["a"]})
-    world.engine.adopt(
-        Pipeline(expansion, root="/elsewhere", configs=world.configs), mode=world.mode, cycle=60.0,
-        restarts_overall=Intensity(5, 600.0),
-    )  # fmt: skip
-    world.fixer.begin_anew()
-    world.fixer.delay = 0.2
-    world.tell_healer(ProcessTable(()))
+    world.adopt(root="/elsewhere")
+    world.mender.begin_anew()
+    world.mender.delay = 0.2
+    world.healer.hear(ProcessTable(()))
     world.run(1)
     assert {request, restored} <= world.answers.keys()
     world.run(2 * MINUTE)
-    assert isinstance(world.fixer.orders[-1][1], Repair)
-    assert world.fixer.contents["c.json"].how == "valid"
+    assert isinstance(world.mend_orders[-1][1], Repair)
+    assert world.mender.contents["c.json"].how == "valid"
 
 
 # --- clocks, ends, and costs -----------------------------------------------------------------------------------
@@ -535,9 +529,9 @@ def test_another_root_means_other_files():
 
 def test_nothing_is_mended_in_a_turn_in_which_the_clock_is_in_doubt():
     world = with_configs("c.json")
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     world.run(57)
-    world.step_clock(HOUR)
+    world.time.step(HOUR)
     world.run(0.9)
     before = world.mends()
     world.run(2 * MINUTE)
@@ -547,7 +541,7 @@ def test_nothing_is_mended_in_a_turn_in_which_the_clock_is_in_doubt():
 
 def test_nothing_is_mended_once_supervisord_goes_down():
     world = with_configs("c.json")
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     world.halt()
     world.run(5 * MINUTE)
     assert world.mends() == []
@@ -556,7 +550,7 @@ def test_nothing_is_mended_once_supervisord_goes_down():
 def test_nobody_is_signalled_once_supervisord_goes_down():
     world = World(chain("a"), configs=[config("c.json", signal="HUP", signalled=("a",))])
     world.run(MINUTE)
-    world.fixer.edit("c.json", INVALID)
+    world.mender.edit("c.json", INVALID)
     world.until(lambda: bool(world.mends()), 2 * MINUTE)
     world.halt()
     world.run(5 * MINUTE)
@@ -566,9 +560,9 @@ def test_nobody_is_signalled_once_supervisord_goes_down():
 
 def test_an_hour_of_rounds_costs_a_bounded_number_of_turns():
     world = World(chain("a", source="c.json"), configs=[config("c.json"), config("d.json", create=True)])
-    world.fixer.edit("d.json", MISSING)
+    world.mender.edit("d.json", MISSING)
     world.run(MINUTE)
-    turns = world.turns
+    turns = world.healer.turns
     world.run(HOUR)
-    assert world.turns - turns < HOUR / 5 * 1.5
-    assert world.fixer.checks["c.json"] == 1
+    assert world.healer.turns - turns < HOUR / 5 * 1.5
+    assert world.mender.checks["c.json"] == 1

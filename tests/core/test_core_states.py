@@ -28,7 +28,7 @@ def test_unknown_without_a_program():
 def test_unknown_while_supervisord_does_not_know_the_state():
     world = World(chain("a"))
     world.programs["a"].state = ProcessState.UNKNOWN
-    world.tell_healer(world.table())
+    world.healer.hear(world.host.table())
     world.run(HOUR)
     assert world.state("a") is Health.UNKNOWN
     assert world.reason("a") == "supervisord does not know the state of its process"
@@ -37,12 +37,12 @@ def test_unknown_while_supervisord_does_not_know_the_state():
 
 def test_unknown_while_its_output_cannot_be_read():
     world = World(chain("a"))
-    world.file("a.out").problem = "permission denied"
+    world.disk.file("a.out").problem = "permission denied"
     world.run(HOUR)
     assert world.state("a") is Health.UNKNOWN
     assert world.reason("a") == "a.out: permission denied"
     assert world.orders == []
-    world.file("a.out").problem = ""
+    world.disk.file("a.out").problem = ""
     world.run(MINUTE + 1)
     assert world.state("a") is Health.HEALTHY
 
@@ -51,7 +51,7 @@ def test_blocked_by_an_input_that_cannot_be_read():
     world = World(chain("a", source="in"), [file("in")])
     world.run(60)
     world.hang("a")
-    world.file("in").problem = "permission denied"
+    world.disk.file("in").problem = "permission denied"
     world.run(HOUR)
     assert world.state("a") is Health.BLOCKED
     assert "by in" in world.reason("a")
@@ -63,12 +63,12 @@ def test_blocked_by_an_input_that_cannot_be_read():
 def test_stopped_by_an_operator_is_never_touched():
     world = World(chain("a", "b"))
     world.run(60)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(5 * HOUR)
     assert world.states() == {"a": "stopped", "b": "blocked"}
     assert world.reason("a") == "stopped by an operator"
     assert world.orders == []
-    world.operator_start("a")
+    world.host.operator_starts("a")
     world.run(MINUTE)
     assert world.states() == {"a": "healthy", "b": "healthy"}
     assert world.restarts() == {"a": 1}
@@ -89,10 +89,10 @@ def test_what_an_operator_starts_has_a_grace_of_its_own():
     )
     world.run(2 * startup)
     assert world.state("a") is Health.IDLE
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(60)
     world.programs["a"].slow_starts = 100.0
-    world.operator_start("a")
+    world.host.operator_starts("a")
     world.run(30)
     assert world.state("a") is Health.STARTING
 
@@ -161,9 +161,9 @@ def test_down(how: str):
     if how == "fatal":
         world.doom("b", 4)
         world.programs["b"].state = ProcessState.FATAL
-        world.tell_healer(world.table())
+        world.healer.hear(world.host.table())
     else:
-        world.die("b", well=how == "exit well")
+        world.host.die("b", well=how == "exit well")
     world.run(60)
     assert world.state("b") is Health.DOWN
 
@@ -171,7 +171,7 @@ def test_down(how: str):
 def test_a_process_that_supervisord_restarts_itself_is_starting_and_left_to_it():
     world = World(chain("a"), autorestart=True)
     world.run(60)
-    world.die("a")
+    world.host.die("a")
     world.run(0.1)
     assert world.state("a") is Health.STARTING
     world.run(HOUR)
@@ -193,7 +193,7 @@ def test_a_job_that_has_exited_well_is_judged_by_its_outputs():
 def test_a_job_that_has_failed_is_down():
     world = World([worker("job", [], ["job.out"], kind=Kind.JOB)], slow_starts=100.0)
     world.run(5)
-    world.die("job", well=False)
+    world.host.die("job", well=False)
     world.run(0.1)
     assert world.story("job") == ["restart"]
 
@@ -206,9 +206,9 @@ def slow(seconds: float, **options: object) -> World:
     world = World(chain("a", source="in"), [file("in")], **options)  # type: ignore[arg-type]
     world.run(60)
     world.programs["a"].slow_starts = seconds
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(2 * LIMIT)
-    world.operator_start("a")
+    world.host.operator_starts("a")
     return world
 
 
@@ -233,10 +233,10 @@ def started_again(busy: float, **options: float) -> World:
     """A worker that a person has stopped for an hour; its work takes `busy` seconds, its start-up grace is 20 s."""
     world = World(chain("a", source="x", startup_grace=20.0, **options))
     world.run(HOUR)
-    world.operator_stop("a")
+    world.operator_stops("a")
     world.run(HOUR)
     world.programs["a"].work = busy
-    world.operator_start("a")
+    world.host.operator_starts("a")
     return world
 
 
@@ -253,9 +253,9 @@ def test_a_process_started_again_has_a_max_age_for_the_work_that_was_left():
 @pytest.mark.parametrize(("options", "chance"), [({}, MAX_AGE), ({"verify_within": 40.0}, 40.0)])
 def test_a_process_started_again_is_stalled_when_it_does_nothing_in_that_time(options: dict[str, float], chance: float):
     world = started_again(busy=HOUR, **options)
-    begun = world.mono
+    begun = world.time.mono
     world.until_state("a", Health.HEALING)
-    assert world.mono - begun == pytest.approx(chance, abs=1.0)
+    assert world.time.mono - begun == pytest.approx(chance, abs=1.0)
 
 
 def test_a_crash_loop_is_excused_until_one_limit_after_its_grace():
@@ -263,7 +263,7 @@ def test_a_crash_loop_is_excused_until_one_limit_after_its_grace():
     world.run(60)
     world.programs["a"].crash_after = 20.0
     world.programs["a"].slow_starts = 1e6
-    world.die("a")
+    world.host.die("a")
     world.run(60)
     assert world.state("a") is Health.STARTING
     world.run(MAX_AGE - 60)
@@ -277,7 +277,7 @@ def test_one_crash_of_a_worker_that_wrote_since_its_start_is_no_crash_loop():
     world = World(chain("a"), autorestart=True)
     world.run(5 * HOUR)
     world.programs["a"].slow_starts = 60.0
-    world.die("a")
+    world.host.die("a")
     world.run(30)
     assert world.state("a") is Health.STARTING
     world.run(60)
@@ -299,7 +299,7 @@ def test_without_outputs_it_is_healthy_when_it_has_run_for_its_grace(second: flo
 def test_without_outputs_one_crash_after_a_long_life_is_no_crash_loop():
     world = World([worker("sink", ["in"])], [file("in")], autorestart=True)
     world.run(10 * HOUR)
-    world.die("sink")
+    world.host.die("sink")
     world.run(30)
     assert world.state("sink") is Health.STARTING
     world.run(60)
@@ -311,7 +311,7 @@ def test_without_outputs_a_crash_loop_is_stalled():
     world = World([worker("sink", ["in"])], [file("in")], autorestart=True)
     world.run(60)
     world.programs["sink"].crash_after = 20.0
-    world.die("sink")
+    world.host.die("sink")
     world.run(10 * MINUTE)
     assert "restart" in world.story("sink")
     world.cure("sink")
@@ -325,7 +325,7 @@ def test_without_outputs_a_crash_loop_with_stale_inputs_is_blocked():
     world.outside["in"] = False
     world.run(LIMIT)
     world.programs["sink"].crash_after = 20.0
-    world.die("sink")
+    world.host.die("sink")
     world.run(10 * MINUTE)
     assert world.state("sink") is Health.BLOCKED
     assert world.orders == []
@@ -349,7 +349,7 @@ def test_healthy_then_late(age: float, state: Health):
     world = World(chain("a", source="in"), [file("in")])
     world.run(60)
     world.hang("a")
-    world.run_until(world.file("a.out").written + age + 0.01)
+    world.run_until(world.disk.file("a.out").written + age + 0.01)
     assert world.state("a") is state
 
 
@@ -412,7 +412,7 @@ def test_stalled_at_the_deadline(second: float, stalled: bool):
     world = World(chain("a", source="in"), [file("in")], slow_starts=0.0)
     world.run(600)
     world.hang("a")
-    world.run_until(world.file("a.out").written + second + 0.01)
+    world.run_until(world.disk.file("a.out").written + second + 0.01)
     assert ("restart" in world.story("a")) is stalled
 
 
@@ -441,11 +441,11 @@ def test_a_config_must_be_there():
     """A file without max_age: fresh while it exists."""
     world = World([WorkerSpec("a", "a", inputs=(InputSpec("a.conf"),), outputs=("a.out",))], [file("a.conf", None)])
     world.run(60)
-    world.remove("a.conf")
+    world.disk.remove("a.conf")
     world.hang("a")
     world.run(HOUR)
     assert world.state("a") is Health.BLOCKED
-    world.write("a.conf")
+    world.disk.write("a.conf")
     world.run(HOUR)
     assert world.restarts() == {"a": 1}
 

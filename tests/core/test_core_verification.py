@@ -105,7 +105,7 @@ def test_nothing_to_do_after_the_restart_closes_as_idle():
     world.run(60)
     world.outside["in"] = False
     world.run(20)
-    world.die("a")
+    world.host.die("a")
     world.run(MAX_AGE - 5)
     assert world.state("a") is Health.VERIFYING
     world.run(20)
@@ -133,14 +133,14 @@ def test_any_output_is_enough_where_none_was_stale():
     world = World([worker("a", ["in"], ["x", "y"])], [file("in"), file("x"), file("y")])
     world.run(60)
     world.programs["a"].mute = frozenset({"y"})
-    world.die("a")
+    world.host.die("a")
     world.run(20)
     assert world.story("a") == ["restart", "healed"]
 
 
 def test_an_old_output_written_again_with_an_older_time_is_no_proof():
     world = verifying()
-    world.write("a.out", mtime=world.wall - HOUR)
+    world.disk.write("a.out", mtime=world.time.wall - HOUR)
     world.run(60)
     assert world.state("a") is Health.VERIFYING
 
@@ -152,7 +152,7 @@ def test_output_of_the_dying_process_is_no_proof():
     world.hang("a")
     world.until_state("a", Health.HEALING)
     world.curse("a")
-    world.write("a.out", "a", generation=1)
+    world.disk.write("a.out", "a", generation=1)
     world.run(60)
     assert world.state("a") is Health.VERIFYING
     assert "healed" not in world.story("a")
@@ -161,7 +161,7 @@ def test_output_of_the_dying_process_is_no_proof():
 def test_a_process_that_dies_again_fails_the_attempt():
     world = verifying()
     world.run(30)
-    world.die("a")
+    world.host.die("a")
     world.run(1)
     assert world.story("a")[:2] == ["restart", "failed"]
     assert "EXITED after the start" in world.last("failed")
@@ -184,7 +184,7 @@ def test_proof_seen_before_a_clock_step_stays_seen():
     world.programs["a"].mute = frozenset({"y"})
     world.run(30)
     world.programs["a"].mute = frozenset({"x", "y"})
-    world.step_clock(7200.0)
+    world.time.step(7200.0)
     world.run(30)
     assert "waits for new output in y" in world.reason("a")
     world.programs["a"].mute = frozenset({"x"})
@@ -198,7 +198,7 @@ def test_proof_seen_before_a_clock_step_stays_seen():
 def test_without_outputs_it_is_healed_when_it_has_run_for_its_grace():
     world = World([worker("sink", ["in"])], [file("in")])
     world.run(100)
-    world.die("sink")
+    world.host.die("sink")
     world.run(30)
     assert world.state("sink") is Health.VERIFYING
     assert "must stay up" in world.reason("sink")
@@ -214,7 +214,7 @@ def test_without_outputs_it_fails_when_it_never_stays_up():
     )
     world.run(100)
     world.programs["sink"].crash_after = 20.0
-    world.die("sink")
+    world.host.die("sink")
     world.run(3 * HOUR)
     assert "failed" in world.story("sink")
     assert "never up for 1m" in world.last("failed")

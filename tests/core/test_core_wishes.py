@@ -53,7 +53,7 @@ def test_what_one_says_again_after_a_pause_is_noted_again_but_a_poor_answer_is_n
 def test_the_same_refusal_is_noted_once(how: str):
     world = site()
     if how == "stopped":
-        world.operator_stop("b")
+        world.operator_stops("b")
     elif how == "unmonitored":
         world.unmonitor("b")
     elif how == "gate shut":
@@ -71,7 +71,7 @@ def test_the_same_refusal_is_noted_once(how: str):
 
 def test_two_that_ask_for_the_same_are_each_told_once():
     world = site()
-    world.operator_stop("b")
+    world.operator_stops("b")
     answers = [WANTS_B]
     world.components = lambda: answers
     for name in ("lab", "ops") * 5:
@@ -82,7 +82,7 @@ def test_two_that_ask_for_the_same_are_each_told_once():
 
 def test_who_asks_again_after_he_had_stopped_asking_is_told_again():
     world = site()
-    world.operator_stop("b")
+    world.operator_stops("b")
     answers = [WANTS_B]
     world.components = lambda: answers
     for result in (WANTS_B, ComponentResult("lab"), WANTS_B):
@@ -127,7 +127,7 @@ def test_the_other_half_is_there_for_a_real_stall_also_after_the_healer_was_rest
 
 def test_a_wished_restart_that_is_given_back_does_not_count():
     world = site(stop_delay=1.0)
-    world.lose(1)
+    world.healer.line.lose_orders = 1
     world.components = asks_always
     world.until(lambda: bool(world.orders), 5 * MINUTE)
     world.components = tuple

@@ -242,12 +242,13 @@ def _characters(buffer: bytes, start: int, count: int) -> tuple[str, int] | None
     """The `count` characters from byte `start` on, and the byte after them; None if they are not all there yet."""
     if len(buffer) - start < count:
         return None
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")  # what follows them is not judged here
+    text = decoder.decode(buffer[start : start + 4 * count])[:count]
     try:
-        text = decoder.decode(buffer[start : start + 4 * count])[:count]
-    except UnicodeDecodeError as error:
+        end = start + len(text.encode())
+    except UnicodeEncodeError as error:
         raise ProtocolError(f"an event that is not UTF-8: {_shortened(buffer[start:])}") from error
-    return (text, start + len(text.encode())) if len(text) == count else None
+    return (text, end) if len(text) == count else None
 
 
 def _shortened(data: bytes) -> str:

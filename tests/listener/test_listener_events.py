@@ -139,6 +139,13 @@ def test_garbage(garbage: bytes, text: str) -> None:
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("body", ["x", "\u20ac", ""])
+def test_garbage_after_an_event_is_not_laid_to_its_charge(body: str) -> None:
+    parser = EventParser()
+    with pytest.raises(ProtocolError, match=r"not an event of supervisord: '\\\\xff"):
+        parser.feed(wire("A", body) + b"\xff\xfe\n")
+
+
 # --- what they mean ------------------------------------------------------------------------------------------
 
 

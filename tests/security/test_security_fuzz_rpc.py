@@ -111,7 +111,8 @@ def test_fuzz_rpc_real(supervisord: Supervisord, fuzz: Fuzz) -> None:
         assert answer.status in (http.client.OK, http.client.BAD_REQUEST)
         if answer.fault is not None:
             assert_sound_fault(answer.fault)
+        witness.look()
 
-    with unharmed(supervisord):
+    with unharmed(supervisord) as witness:
         # supervisord waits for ever for the body of nothing, on that connection alone
         fuzz(check, st.one_of(calls, bodies()).filter(bool), filter(bool, BODIES))

@@ -4,6 +4,7 @@
 #   make run      leave the same pipeline running, to play with; make stop ends it
 #   make test     the tests (more options: make test ARGS="-k budget -x")
 #   make chaos    break two pipelines at random for an hour (CHAOS_SECONDS=600; CHAOS_SEED=... repeats a run)
+#   make fuzz     give supervisord and the listener ten minutes of inputs that nobody would send (FUZZ_SECONDS=60)
 #   make lint     format, lint, types, import rules
 #   make clean    remove everything that these commands made
 #
@@ -13,8 +14,9 @@ PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin
 ARGS =
+FUZZ_SECONDS = 600
 
-.PHONY: help demo run stop test chaos lint clean
+.PHONY: help demo run stop test chaos fuzz lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -33,6 +35,9 @@ test: $(VENV)/.installed-dev
 
 chaos: $(VENV)/.installed-dev
 	PYTHONPATH=tests $(BIN)/python -m chaos
+
+fuzz: $(VENV)/.installed-dev
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -s --timeout 0 -k test_fuzz tests/security
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

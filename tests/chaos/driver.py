@@ -6,12 +6,14 @@ import contextlib
 import heapq
 import itertools
 import os
+import random
 import signal
 import time
 import xmlrpc.client
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import waiting
@@ -67,6 +69,7 @@ class Driver:
         self._ends: list[tuple[float, int, Callable[[], None]]] = []
         self._written: dict[str, bytes | None] = dict(site.declared.configs)
         self._stack = ExitStack()
+        self._calming = False
 
     def __enter__(self) -> Driver:
         if "fill_disk" not in self.site.lacks:
@@ -80,13 +83,14 @@ class Driver:
 
     def run(self, faults: list[Fault]) -> None:
         """Carry out the plan in its time, and end each fault in its own."""
-        begin = time.monotonic()
+        begin, self._calming = time.monotonic(), False
         for fault in faults:
             self._wait(begin + fault.at)
             self._do(fault)
 
     def calm(self) -> None:
         """End what still lasts, and do what an operator does at the end of a bad night."""
+        self._calming = True
         while self._ends:
             heapq.heappop(self._ends)[2]()
         until(lambda: self.site.rpc.supervisor.getState()["statename"] == "RUNNING", "supervisord is there again")
@@ -150,8 +154,35 @@ class Driver:
         if feeders:
             os.kill(self._pid(feeders[int(fault.draw * len(feeders))]), signal.SIGSTOP)
 
+    def _outage(self, fault: Fault) -> None:
+        """It freezes while there is no input for it, or is killed when there has not been any for a while."""
+        for feeder in self.site.declared.feeders(fault.target)[:1]:
+            self._stop(replace(fault, target=feeder))
+        if fault.draw < 0.5:
+            self._freeze(fault)
+        else:
+            self._ends_after(0.7 * fault.lasts, lambda: self._do(replace(fault, kind="kill")))
+
     def _kill(self, fault: Fault) -> None:
         os.kill(self._pid(fault.target), signal.SIGKILL)
+
+    def _massacre(self, fault: Fault) -> None:
+        end = time.monotonic() + fault.lasts
+
+        def once() -> None:
+            with contextlib.suppress(*AWAY):
+                self._kill(fault)
+            if time.monotonic() < end and not self._calming:
+                self._ends_after(0.5, once)
+
+        once()
+
+    def _epidemic(self, fault: Fault) -> None:
+        for worker in random.Random(fault.draw).sample(
+            self.site.declared.workers, len(self.site.declared.workers) // 3
+        ):
+            with contextlib.suppress(*AWAY):
+                self._kill(replace(fault, target=worker))
 
     def _hang(self, fault: Fault) -> None:
         flag = self.site.hang_flag(fault.target, self._pid(fault.target))
@@ -227,11 +258,13 @@ class Driver:
             self.orders.append(Order(kind, worker, begin, time.time(), done))
 
     def _stop(self, fault: Fault) -> None:
-        self._ends_after(fault.lasts, lambda: self._start(fault.target))
-        with self._order("stop", fault.target):
+        with contextlib.suppress(OSError), self._order("stop", fault.target):  # whose answer is lost may be done
             self.site.rpc.supervisor.stopProcess(fault.target, fault.draw < 0.5)
+        self._ends_after(fault.lasts, lambda: self._start(fault.target))
 
     def _start(self, worker: str) -> None:
+        """When it is down; until then supervisord would refuse it."""
+        until(lambda: self.site.statename(worker) != "STOPPING", f"{worker} has stopped")
         with contextlib.suppress(*AWAY), self._order("start", worker):
             self.site.rpc.supervisor.startProcess(worker, False)
 

@@ -12,8 +12,11 @@ from chaos.sites import Declared
 # at once, or for the healer to end).
 KINDS = {
     "freeze": (6, "worker", 0),
-    "freeze_pair": (4, "worker", 0),  # and one that it reads from: the gate has to wait
+    "freeze_pair": (3, "worker", 0),  # and one that it reads from, which has to be healed first
+    "outage": (3, "worker", 10),  # one that it reads from is stopped for longer than the limits
     "kill": (6, "worker", 0),
+    "massacre": (2, "worker", 10),  # killed again and again: the budget has to end it
+    "epidemic": (0.5, "", 0),  # many are killed at once: the budget of all together has to spread their restarts
     "hang": (6, "worker", 8),
     "garble_output": (2, "output", 0),
     "truncate_output": (1, "output", 0),
@@ -71,8 +74,10 @@ def plan(
         "config": list(declared.configs),
         "": [""],
     }
-    moments = sorted(draw.uniform(0, seconds) for _ in kinds)
-    return [
-        Fault(at, kind, draw.choice(targets[KINDS[kind][1]]), draw.uniform(0.3, 1) * KINDS[kind][2], draw.random())
-        for at, kind in zip(moments, kinds, strict=True)
-    ]
+    faults = []
+    for kind in kinds:
+        _, target, longest = KINDS[kind]
+        lasts = draw.uniform(0.7, 1) * longest
+        at = draw.uniform(0, max(0.0, seconds - lasts))  # it is over when the time is
+        faults.append(Fault(at, kind, draw.choice(targets[target]), lasts, draw.random()))
+    return sorted(faults, key=lambda fault: fault.at)

@@ -33,8 +33,8 @@ DISK = "disk"  # in the root; becomes a small file system
 BYSTANDER = "bystander.json"  # in each folder, a file that is nobody's business
 MARK = "HEALER_CHAOS"
 
-RESTARTS, OVERALL = (4, 20.0), (15, 20.0)  # at most so many within so many seconds
-POLICY = {"grace": "1.5s", "startup_grace": "3s", "attempts": 3, "retry_after": "5s"}
+RESTARTS, OVERALL = (3, 12.0), (12, 12.0)  # at most so many within so many seconds
+POLICY = {"grace": "3s", "startup_grace": "3s", "attempts": 5, "retry_after": "5s"}
 
 # The listener in a hurry. Its children see the true clock. libfaketime 0.9.10 breaks the call that time.sleep makes.
 HASTY = """
@@ -43,7 +43,7 @@ from supervisor_healer.core import budget, limits
 from supervisor_healer.listener.main import run
 
 assert hasattr(budget, "FIRST_WAIT") and hasattr(limits, "SHORTEST_RESET")
-budget.FIRST_WAIT, limits.SHORTEST_RESET = 2.0, 15.0
+budget.FIRST_WAIT, limits.SHORTEST_RESET = 1.0, 10.0
 os.environ.pop("LD_PRELOAD", None)
 time.sleep = lambda seconds: select.select([], [], [], seconds)
 sys.exit(run(sys.argv[1]))
@@ -224,7 +224,7 @@ def relay(name: str, declared: Declared) -> Worker:
     root = f"%(here)s/{ROOT}"
     paths = [*declared.outputs[name], *(path for path in declared.inputs[name] if path not in declared.configs)]
     command = " ".join([f"{sys.executable} -S -E {RELAY}", *(f"{root}/{path}" for path in paths)])
-    return Worker(name, options={"command": command, "directory": root, "autorestart": "false", "stopwaitsecs": 3})
+    return Worker(name, options={"command": command, "directory": root, "autorestart": "false", "stopwaitsecs": 2})
 
 
 def demo_program(name: str) -> Worker:
@@ -233,7 +233,7 @@ def demo_program(name: str) -> Worker:
     conf.read(CONF / "workers" / f"{name}.conf")
     options = dict(conf[f"program:{name}"])
     command = options["command"].replace("python", sys.executable, 1)
-    placed = {"command": f"{command} --dir %(here)s/{ROOT}", "directory": "%(here)s", "startsecs": 1, "stopwaitsecs": 3}
+    placed = {"command": f"{command} --dir %(here)s/{ROOT}", "directory": "%(here)s", "startsecs": 1, "stopwaitsecs": 2}
     return Worker(name, options={**options, **placed, "stdout_logfile": f"%(here)s/{name}.out"})
 
 

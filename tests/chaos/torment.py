@@ -24,7 +24,7 @@ from chaos.sites import MARK, ChaosSite
 from chaos.spawns import parse
 
 RECOVERY = 90.0  # seconds after the last fault within which every worker is well again
-SHOWS = 6.0  # seconds after which the last fault shows in the files
+SHOWS = 7.5  # seconds after which the last fault shows in the files
 SPARED = {"kill_healer", "spoil_journal"}  # in most rounds, so that a healer lives long enough to be measured
 SPARED_ROUNDS = 10
 TOLERATED = 2048.0  # KiB an hour

@@ -154,14 +154,17 @@ class Driver:
         if feeders:
             os.kill(self._pid(feeders[int(fault.draw * len(feeders))]), signal.SIGSTOP)
 
-    def _outage(self, fault: Fault) -> None:
-        """It freezes while there is no input for it, or is killed when there has not been any for a while."""
+    def _starve_frozen(self, fault: Fault) -> None:
+        self._starve(fault)
+        self._freeze(fault)
+
+    def _starve_dead(self, fault: Fault) -> None:
+        self._starve(fault)
+        self._ends_after(0.7 * fault.lasts, lambda: self._do(replace(fault, kind="kill")))
+
+    def _starve(self, fault: Fault) -> None:
         for feeder in self.site.declared.feeders(fault.target)[:1]:
             self._stop(replace(fault, target=feeder))
-        if fault.draw < 0.5:
-            self._freeze(fault)
-        else:
-            self._ends_after(0.7 * fault.lasts, lambda: self._do(replace(fault, kind="kill")))
 
     def _kill(self, fault: Fault) -> None:
         os.kill(self._pid(fault.target), signal.SIGKILL)

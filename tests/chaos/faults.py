@@ -13,7 +13,8 @@ from chaos.sites import Declared
 KINDS = {
     "freeze": (6, "worker", 0),
     "freeze_pair": (3, "worker", 0),  # and one that it reads from, which has to be healed first
-    "outage": (3, "worker", 10),  # one that it reads from is stopped for longer than the limits
+    "starve_frozen": (3, "worker", 10),  # it freezes, and one that it reads from is stopped for longer than the limits
+    "starve_dead": (3, "worker", 10),  # it dies when there has not been any input for a while
     "kill": (6, "worker", 0),
     "massacre": (2, "worker", 10),  # killed again and again: the budget has to end it
     "epidemic": (0.5, "", 0),  # many are killed at once: the budget of all together has to spread their restarts
@@ -37,6 +38,7 @@ KINDS = {
     "spoil_publication": (2, "", 0),
     "step_clock": (1, "", 4),
 }
+LATE = 0.85  # of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def plan(
     for kind in kinds:
         _, target, longest = KINDS[kind]
         lasts = draw.uniform(0.7, 1) * longest
-        at = draw.uniform(0, max(0.0, seconds - lasts))  # it is over when the time is
+        earliest = LATE * seconds if kind == "reload" else 0.0  # it ends all others
+        at = draw.uniform(earliest, max(earliest, seconds - lasts))  # it is over when the time is
         faults.append(Fault(at, kind, draw.choice(targets[target]), lasts, draw.random()))
     return sorted(faults, key=lambda fault: fault.at)

@@ -5,7 +5,7 @@
 #   make test     the tests (more options: make test ARGS="-k budget -x")
 #   make chaos    break two pipelines at random for an hour (CHAOS_SECONDS=600; CHAOS_SEED=... repeats a run)
 #   make fuzz     give supervisord and the listener ten minutes of inputs that nobody would send (FUZZ_SECONDS=60)
-#   make lint     format, lint, types, import rules
+#   make lint     format, lint, types, import rules, known weaknesses
 #   make clean    remove everything that these commands made
 #
 # Another Python: make PYTHON=python3.12 demo
@@ -44,6 +44,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile .ci/bandit.yaml supervisor_healer
+	$(BIN)/python .ci/audit.py
 
 clean:
 	@if [ -S var/demo/supervisor.sock ]; then $(BIN)/supervisor-healer demo --stop; fi

@@ -11,6 +11,8 @@ from supervisor_healer.listener.journal_file import rollback
 from supervisor_healer.protocol import WireNote
 
 NOTES_KEPT = 10_000  # lines of history; the oldest go first
+_NOTES = "SELECT id, at, worker, event, text, evidence FROM note ORDER BY id DESC LIMIT ?"
+_NOTES_OF = "SELECT id, at, worker, event, text, evidence FROM note WHERE worker = ? ORDER BY id DESC LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,8 @@ def read_meta(db: sqlite3.Connection) -> dict[str, str]:
 
 def read_notes(db: sqlite3.Connection, worker: str, limit: int) -> list[WireNote]:
     """The newest `limit` notes of `worker` ('': of all), oldest of them first. Raises sqlite3.Error."""
-    where, arguments = ("WHERE worker = ?", [worker]) if worker else ("", [])
-    rows = db.execute(
-        f"SELECT id, at, worker, event, text, evidence FROM note {where} ORDER BY id DESC LIMIT ?",
-        [*arguments, limit],
-    ).fetchall()
-    return [_from_row(row) for row in reversed(rows)]
+    found = db.execute(_NOTES_OF, (worker, limit)) if worker else db.execute(_NOTES, (limit,))
+    return [_from_row(row) for row in reversed(found.fetchall())]
 
 
 def last_id(db: sqlite3.Connection) -> int:

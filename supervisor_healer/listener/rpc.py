@@ -32,7 +32,7 @@ _HELP_SECTIONS = {
 }
 _HELP_SERVER = "supervisord needs a [unix_http_server] or [inet_http_server] section"
 _HELP_PASSWORD = (
-    'add environment=SUPERVISOR_USERNAME="...",SUPERVISOR_PASSWORD="..." to the [eventlistener] section:'
+    'add environment=SUPERVISOR_USERNAME="...",SUPERVISOR_PASSWORD="..." to the [eventlistener] section:'  # nosec B105
     " Supervisor passes a listener the address of its server, not the password"
 )
 _HELP_SOCKET_MODE = (

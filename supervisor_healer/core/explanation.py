@@ -275,8 +275,12 @@ def headline(before: Verdict | None, verdict: Verdict) -> Note | None:
         return Note(verdict.worker, "convicted", said, verdict.evidence)
     if verdict.state is Health.BLOCKED:
         return Note(verdict.worker, "blocked", said, verdict.evidence)
+    change = said if before is None else f"{before.state} -> {said}"
+    if verdict.state is Health.STOPPED:
+        return Note(verdict.worker, "stopped", change)
     if before is None:
         return None if verdict.state is Health.UNKNOWN else Note(verdict.worker, "verdict", said)
     if verdict.state in (Health.HEALTHY, Health.IDLE) and before.state in CURED_BY_ITSELF:
-        return Note(verdict.worker, "recovered", f"by itself, was {before.state}: {before.reason}")
-    return Note(verdict.worker, "verdict", f"{before.state} -> {said}")
+        was = f"by itself, was {before.state}: {before.reason}"
+        return Note(verdict.worker, "recovered", was, verdict.evidence)
+    return Note(verdict.worker, "started" if before.state is Health.STOPPED else "verdict", change)

@@ -83,8 +83,8 @@ class Note:
     """One line of history: an action, an outcome, a refusal or a change of verdict.
 
     `event` is one of ``convicted restart healed failed idle abandoned completed recovered refused blocked quarantined
-    released monitor unmonitor clock journal architecture bug``, of files and configs ``created repaired restored
-    unmended signalled``, of component healers ``component``; ``verdict`` and ``closed`` are for the log alone.
+    released stopped started monitor unmonitor clock journal architecture bug``, of files and configs ``created repaired
+    restored unmended signalled``, of component healers ``component``; ``verdict`` and ``closed`` are for the log alone.
     `worker` is a worker, the path of a file or config, a component healer, or '' for the healer itself.
     """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import psutil
-from pipeline import until
+from pipeline import LOGS, until
 
 from chaos import meters
 from chaos.account import Account
@@ -100,6 +102,8 @@ class Tormentor:
                     break
             self.site.end()
             self._break(self._strangers())
+            if summary.broken:
+                self._say(f"kept: {self._keep()}")
         self._break(f"memory: {role} grows" for role, slope in summary.slopes().items() if slope.grows(TOLERATED))
         summary.faults, summary.seconds = driver.done, time.monotonic() - begin
         return summary
@@ -130,6 +134,13 @@ class Tormentor:
     def _running(self) -> bool:
         processes = self.site.rpc.supervisor.getAllProcessInfo()
         return all(process["statename"] == "RUNNING" for process in processes)
+
+    def _keep(self) -> str:
+        """Copy what tells how it came to a folder of its own."""
+        kept = tempfile.mkdtemp(prefix=f"healer-chaos-{self.site.name}-{self.summary.seed}-")
+        for path in itertools.chain(*map(self.site.folder.glob, LOGS)):
+            shutil.copy(path, kept)
+        return kept
 
     # --- judging -------------------------------------------------------------------------------------------------
 

@@ -146,8 +146,8 @@ class Ward:
             begins = patient.take(process, now)
             if begins and ran_before and patient.spec.kind is Kind.SERVICE:
                 self.break_holds(patient)
-            if patient.is_stopped:
-                patient.memory.first_start = None  # a person's own start begins its grace anew
+            if patient.is_stopped or patient.is_down:
+                patient.memory.first_start = None  # whoever starts it again gives it a grace of its own
             elif begins:
                 self._count_grace(patient)
 

@@ -17,12 +17,16 @@ LONG_AGO = float("-inf")
 
 @dataclass
 class TrueFile:
-    """A file as it is. `mtime` is wall time, None: it is not there; `written` is the true (mono) moment of its last
-    write; `writes` the last ones; `last_by` writer -> when he wrote last, and as which process of his."""
+    """A file as it is. `mtime` is wall time, None: it is not there; all other moments are true (mono) ones.
+
+    `written` is its last write, `gone_at` its last removal, `writes` the last writes; `last_by` is writer -> when he
+    wrote last, and as which process of his.
+    """
 
     path: str
     mtime: float | None = None
     written: float = LONG_AGO
+    gone_at: float = LONG_AGO
     problem: str = ""
     writes: deque[float] = field(default_factory=lambda: deque(maxlen=WRITES_KEPT))
     last_by: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -58,7 +62,9 @@ class Disk:
 
     def remove(self, path: str) -> None:
         """It is gone; when it was written is still true."""
-        self.file(path).mtime = None
+        file = self.file(path)
+        if file.mtime is not None:
+            file.mtime, file.gone_at = None, self._time.mono
 
     def matching(self, path: str) -> list[TrueFile]:
         """The files that a path of the architecture stands for, there or gone."""
@@ -86,6 +92,7 @@ class Disk:
         """The monotonic clock began anew: put what is true by it on the new one."""
         for file in self.files.values():
             file.written += seconds
+            file.gone_at += seconds
             file.writes = deque((moment + seconds for moment in file.writes), maxlen=WRITES_KEPT)
             file.last_by = {by: (moment + seconds, generation) for by, (moment, generation) in file.last_by.items()}
 

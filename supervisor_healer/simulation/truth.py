@@ -45,9 +45,11 @@ class Truth:
         spec, file = self.pipeline.files[path], self._disk.newest(path)
         if path in self.pipeline.configs and not self.is_sound(path):
             return False
-        if file.mtime is None:  # gone for less than its limit: rotated
-            last = max((found.written for found in self._disk.matching(path)), default=float("-inf"))
-            return self._time.mono - last < (spec.max_age or 0.0)
+        if file.mtime is None:
+            gone = [found for found in self._disk.matching(path) if self._time.mono - found.gone_at < spec.limit]
+            if spec.max_age is None or not gone:
+                return False
+            file = max(gone, key=lambda found: found.written)  # rotated, or being replaced
         if spec.max_age is None or self._time.mono - file.written < spec.max_age:
             return True
         producers = self.pipeline.producers[path]

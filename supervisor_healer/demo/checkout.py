@@ -101,7 +101,7 @@ def home_of(root: Path) -> Path:
     if fits(root) and PLAIN.fullmatch(str(root)):
         return root
     name = f"healer-demo-{os.geteuid()}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
-    for folder in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # nosec B108
+    for folder in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):
         if folder and os.access(folder, os.W_OK) and fits(Path(folder) / name) and PLAIN.fullmatch(folder):
             return Path(folder) / name
     raise HealerError(f"no temporary folder with a path short enough for a unix socket; move {root} to a shorter path")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,3 +173,9 @@ def test_the_audit_fails_on_what_it_finds_and_says_where_it_could_not_ask(
     found, (line,) = verdict(output, errors)
     assert found == status
     assert said in line
+
+
+def test_what_keeps_a_promise_is_there() -> None:
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (PROJECT / "SECURITY.md").read_text("utf-8")))
+    assert len(named) > 5
+    assert [name for name in named if not (PROJECT / name).is_file()] == []

@@ -62,7 +62,7 @@ class Triage:
         """The past is lost: act as if half of every budget were used up, or all but what is known to be `left`."""
         for name in self._ward.patients:
             self.restrict_worker(name, now, left.get(name))
-        self.restrict_host(now)
+        self.restrict_host(now, left)
 
     def restrict_worker(self, name: str, now: Now, left: int | None = None) -> None:
         """The past of one worker is lost: act as if half of its budget were used up."""
@@ -71,9 +71,14 @@ class Triage:
         budget.restarts = half_used(budget.restarts, now.mono, patient.spec.restarts, left)
         self._record.worker_changed(name)
 
-    def restrict_host(self, now: Now) -> None:
-        """The past of all workers together is lost: act as if half of their common budget were used up."""
-        self.host.restarts = half_used(self.host.restarts, now.mono, self.overall)
+    def restrict_host(self, now: Now, left: Mapping[str, int] | None = None) -> None:
+        """The past of all workers together is lost: act as if half of their common budget were used up.
+
+        Where it is known what each had `left`, as if all that they have used had been used just now, if that is more.
+        """
+        patients = self._ward.patients
+        used = sum(patients[name].spec.restarts.max - known for name, known in (left or {}).items() if name in patients)
+        self.host.restarts = half_used(self.host.restarts, now.mono, self.overall, max(0, self.overall.max - used))
         self._record.host_changed()
 
     # --- who may go --------------------------------------------------------------------------------------------

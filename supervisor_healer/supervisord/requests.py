@@ -51,6 +51,7 @@ class RequestBook:
 
     def __init__(self) -> None:
         self._requests: dict[str, Request] = {}
+        self._open: dict[str, Request] = {}  # those of them that are; when thousands ask, each must cost little
         self._counter = 0
 
     def accept(self, verb: str, name: str, now: float, *, dry_run: bool, force: bool, seconds: float) -> str | None:
@@ -60,7 +61,7 @@ class RequestBook:
         self._counter += 1
         # random, since supervisord counts from one again after a restart, and the listener's journal does not
         request_id = f"{verb}-{self._counter}-{os.urandom(6).hex()}"
-        self._requests[request_id] = Request(
+        self._requests[request_id] = self._open[request_id] = Request(
             {"id": request_id, "verb": verb, "name": name, "dry_run": dry_run, "force": force, "seconds": seconds}, now
         )
         return request_id
@@ -71,14 +72,13 @@ class RequestBook:
 
     def take(self) -> list[WireRequest]:
         """Hand over every open request. One in hand stays open: the next listener gets it if this one dies."""
-        taken = [request for request in self._requests.values() if request.open]
-        for request in taken:
+        for request in self._open.values():
             request.state = "running"
-        return [request.wire for request in taken]
+        return [request.wire for request in self._open.values()]
 
     def count_open(self) -> int:
         """How many are open."""
-        return sum(request.open for request in self._requests.values())
+        return len(self._open)
 
     def progress(self, news: list[WireProgress], pid: int) -> None:
         """Take in what the listener `pid` says of its requests. Ids that are forgotten here are passed over."""
@@ -92,6 +92,7 @@ class RequestBook:
             if report["state"] == "done":
                 request.state, request.told = "done", True
                 request.exit_status, request.reason = report["exit_status"], report["reason"]
+                self._open.pop(report["id"], None)
             elif request.open:
                 request.state = "running"  # the listener speaks of it, so it has it
                 request.reason = report["reason"]
@@ -103,9 +104,9 @@ class RequestBook:
         not: its journal knows whether it has acted, so that the next one can complete it. But not for ever: what
         was asked for a minute before a long absence is not what anybody wants after it.
         """
-        for request in self._requests.values():
-            if not request.open:
-                continue
+        if not self._open or not self._may_expire(now, listener_gone_for):
+            return
+        for request in list(self._open.values()):
             waited = now - request.accepted_mono
             if request.state == "running":
                 if listener_gone_for > REQUEST_EXPIRES:
@@ -115,12 +116,17 @@ class RequestBook:
             elif min(waited, listener_gone_for) > ORPHAN_EXPIRES:
                 self._end(request, "expired: the healer went away before it took this request")
 
+    def _may_expire(self, now: float, listener_gone_for: float) -> bool:
+        """Whether the oldest has waited, or no listener been there, for long enough to end any of them."""
+        oldest = next(iter(self._open.values()))
+        return now - oldest.accepted_mono > REQUEST_EXPIRES or listener_gone_for > min(ORPHAN_EXPIRES, REQUEST_EXPIRES)
+
     def _end(self, request: Request, reason: str) -> None:
+        del self._open[request.wire["id"]]
         request.state, request.exit_status, request.reason = "done", NO_HEALER, reason
 
     def _forget_oldest(self) -> bool:
-        for request_id, request in self._requests.items():
-            if not request.open:
-                del self._requests[request_id]
-                return True
-        return False
+        if len(self._open) == len(self._requests):
+            return False
+        del self._requests[next(request_id for request_id in self._requests if request_id not in self._open)]
+        return True

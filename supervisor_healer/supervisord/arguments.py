@@ -44,7 +44,8 @@ def remote(method: Callable[Concatenate[Self, P], R]) -> Callable[Concatenate[Se
             raise incorrect(str(error)) from error
         except Exception as error:
             self._complain(method.__name__)  # type: ignore[attr-defined]
-            raise RPCError(Faults.FAILED, f"{method.__name__}: {error!r}: a bug in supervisor_healer") from error
+            said = words.clean(repr(error)[:TEXT_MAX])
+            raise RPCError(Faults.FAILED, f"{method.__name__}: {said}: a bug in supervisor_healer") from error
 
     return cast("Callable[Concatenate[Self, P], R]", call)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from supervisor import events
 
+from supervisor_healer import words
 from supervisor_healer.protocol import RING, Order, OrderAnswer, ProcessRow, Publication, PublishAnswer, SignalOrder
 from supervisor_healer.supervisord import processes
 from supervisor_healer.supervisord.attendance import Attendance
@@ -105,11 +106,12 @@ class State:
         return processes.find(self.supervisord, address)
 
     def complain(self, doing: str) -> None:
-        """Log the exception at hand, once for each thing that was being done."""
+        """Log the exception at hand, once for each thing that was being done; no line looks like supervisord's own."""
         if doing not in self._complained:
             self._complained.add(doing)
+            told = "".join(f"\n  {words.clean(line)}" for line in traceback.format_exc().split("\n"))
             with contextlib.suppress(Exception):
-                self.supervisord.options.logger.warn(f"supervisor_healer: {doing} failed: {traceback.format_exc()}")
+                self.supervisord.options.logger.warn(f"supervisor_healer: {doing} failed:{told}")
 
     def _on_process_state(self, event: Any) -> None:
         try:

@@ -164,6 +164,7 @@ class Door:
         """It is a value, a fault that says what is wrong, or a 400; and supervisord has nothing to complain of."""
         assert not self.log.complaints, self.log.complaints
         assert answer.status in (200, 400)
+        assert_clean(answer.value)
         if answer.fault is not None:
             assert_sound_fault(answer.fault)
 
@@ -178,10 +179,18 @@ class Door:
         for method, *params in reads:
             self.assert_sound(self.call(method, *params))
         for name in ("wa", "wb", "many:0"):
-            answer = self.post(xmlrpc.client.dumps((name,), "supervisor.getProcessInfo"))
-            self.assert_sound(answer)
-            description = answer.value["description"]  # type: ignore[index]
-            assert description == words.clean(description)
+            self.assert_sound(self.post(xmlrpc.client.dumps((name,), "supervisor.getProcessInfo")))
+
+
+def assert_clean(value: object) -> None:
+    """No text in this answer writes into anything but a text."""
+    if isinstance(value, dict):
+        assert_clean([*value, *value.values()])
+    elif isinstance(value, list):
+        for one in value:
+            assert_clean(one)
+    elif isinstance(value, str):
+        assert value == words.clean(value)
 
 
 def assert_sound_fault(fault: xmlrpc.client.Fault) -> None:

@@ -90,7 +90,7 @@ def test_every_bad_argument_is_refused_over_the_wire(supervisord: Supervisord) -
             for arguments in calls(method):
                 if "\ud800" in arguments:  # cannot be sent as XML
                     continue
-                answer = post(supervisord, request(f"healer.{method}", *arguments))
+                answer = post(supervisord.url, request(f"healer.{method}", *arguments))
                 assert answer.status == 200
                 assert answer.fault is not None, (method, repr(arguments)[:200])
                 assert_sound_fault(answer.fault)

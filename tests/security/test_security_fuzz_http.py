@@ -117,9 +117,11 @@ def say(family: socket.AddressFamily, address: str | tuple[str, int], data: byte
     with socket.socket(family) as talk:
         talk.settimeout(PATIENCE)
         talk.connect(address)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(ConnectionError):
             talk.sendall(data)
+        with contextlib.suppress(OSError):  # it has hung up already
             talk.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
             while more := talk.recv(65536):
                 heard += more
     return heard

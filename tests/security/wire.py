@@ -13,10 +13,10 @@ from real_supervisord import Supervisord
 from supervisor.xmlrpc import UnixStreamHTTPConnection
 
 
-def post(supervisord: Supervisord, body: str) -> Answer:
-    """What supervisord answers to this body of an XML-RPC request."""
+def post(url: str, body: str) -> Answer:
+    """What the supervisord at this unix socket answers to this body of an XML-RPC request."""
     connection = UnixStreamHTTPConnection("localhost", timeout=60)
-    connection.socketfile = supervisord.url.removeprefix("unix://")
+    connection.socketfile = url.removeprefix("unix://")
     try:
         connection.request("POST", "/RPC2", body.encode(errors="replace"))
         response = connection.getresponse()

@@ -14,6 +14,9 @@ usage: supervisor-healer COMMAND ...
   listen ARCHITECTURE             the event listener; started by supervisord, not by hand
   check ARCHITECTURE [-c CONF]    check the architecture, and the supervisord configuration with it
   demo                            a small pipeline that breaks and heals, in var/demo
+  simulate ARCHITECTURE --scenario FILE
+                                  what the healer would do if that happened, minute by minute
+  replay JOURNAL ARCHITECTURE     what a changed architecture would have done in the incidents of a journal
   simulate [--seeds N]            the promises, checked in simulated worlds with everything that can go wrong
   version                         print the version
 
@@ -101,6 +104,10 @@ def _other(command: str, words: list[str]) -> int:
         from supervisor_healer.simulation.main import main as simulate  # noqa: PLC0415
 
         return simulate(words)
+    if command == "replay":
+        from supervisor_healer.replay import main as replay  # noqa: PLC0415
+
+        return replay(words)
     from supervisor_healer.supervisorctl import parsing, remote  # noqa: PLC0415
 
     if command in parsing.FORMS:

@@ -82,6 +82,20 @@ def _undone(what: str) -> Strike:
     return undo
 
 
+def _after_a_last_output(strike: Strike) -> Strike:
+    """A worker that hangs has just written: so it is known to the second when its output will be late."""
+
+    def last(world: World, event: Event) -> None:
+        program = world.programs[event.worker]
+        if not program.ails(world.time.mono):
+            for path in program.spec.outputs:
+                if path not in world.disk.ground:
+                    world.disk.write(written_as(path), event.worker, program.generation)
+        strike(world, event)
+
+    return last
+
+
 def _recover(world: World, event: Event) -> None:
     world.programs[event.worker].cure()
 
@@ -111,10 +125,11 @@ def _monitor(world: World, event: Event) -> None:
 HAPPENINGS: Mapping[str, Happening] = {
     # --- workers
     "hang": Happening(
-        "worker", "hangs: it runs and writes nothing", _struck("hang"), "goes on by itself", ails=True, takes=(FOR,)
+        "worker", "hangs: it runs and writes nothing", _after_a_last_output(_struck("hang")),
+        "goes on by itself", ails=True, takes=(FOR,),
     ),
     "hang_again": Happening(
-        "worker", "hangs, and again after each restart", _struck("curse"),
+        "worker", "hangs, and again after each restart", _after_a_last_output(_struck("curse")),
         "a restart would help from here on", _undone("curse"), ails=True, takes=(FOR,),
     ),
     "recover": Happening("worker", "is well again by itself", _recover),

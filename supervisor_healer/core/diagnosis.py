@@ -17,6 +17,7 @@ from supervisor_healer.core.patient import Patient
 from supervisor_healer.words import ago, duration, listed, until
 
 #: States in which there is nothing to heal.
+LONG_LIFE = 3  # times as long as those before it: a process that lives so long has settled
 FINE = frozenset({Health.HEALTHY, Health.IDLE, Health.LATE, Health.STARTING})
 
 
@@ -130,10 +131,11 @@ class Diagnosis:
         if patient.is_done or start is None:
             return None
         grace = self._limits.startup_grace(patient.spec)
-        first = start.mono if memory.first_start is None else memory.first_start
+        settled = _has_settled(case)
+        first = start.mono if memory.first_start is None or settled else memory.first_start
         produced = self._examination.has_produced(patient)
         excuse_ends = first + grace + self._limits.longest_limit(patient.spec.outputs, grace)
-        looping = not produced and memory.first_pid not in (process.pid, 0)
+        looping = not produced and not settled and memory.first_pid not in (process.pid, 0)
         if looping and now.mono >= excuse_ends and (case.owing or not case.outputs):
             return None
         if process.state is not ProcessState.RUNNING:
@@ -266,6 +268,15 @@ class Diagnosis:
             return f"{short(path)} missing{limit}"
         gone = "" if track.present else " when last seen"
         return f"{short(path)} {ago(track.aged_from)} old{gone}{limit}"
+
+
+def _has_settled(case: Case) -> bool:
+    """Whether its process has long outlived those before it, so that their crashes say nothing of it any more."""
+    memory, start = case.patient.memory, case.patient.start
+    if start is None or memory.first_start is None or not memory.more_starts:
+        return False
+    usual_life = (start.mono - memory.first_start) / memory.more_starts
+    return case.now.mono - start.mono > LONG_LIFE * usual_life
 
 
 def short(path: str) -> str:

@@ -91,7 +91,7 @@ class Memory:
 
     `pending`: output -> (first move of a triggering input after it that a look found, the output's mtime then).
     `first_start`: the first start without new output, from which the start-up grace counts; `first_pid` is that process
-    (-1: it was seen only after it had died).
+    (-1: it was seen only after it had died), `more_starts` how many have been seen since.
     `wish`: a restart that is wanted for another reason than its outputs.
     `answered`: outcomes of the last requests, for a listener that died before it could tell. `state` and `since_wall`:
     the last verdict, so that a healer that starts anew does not date it anew.
@@ -103,6 +103,7 @@ class Memory:
     first_start: float | None = None
     first_start_wall: float = 0.0
     first_pid: int = 0
+    more_starts: int = 0
     unmonitored: bool = False
     unmonitored_until: float | None = None
     last_heal: LastHeal = field(default_factory=LastHeal)
@@ -151,6 +152,7 @@ class Memory:
             first = data["first_start"]
             memory.first_start = None if first is None else past(first)
             memory.first_start_wall, memory.first_pid = data["first_start_wall"], data["first_pid"]
+            memory.more_starts = data.get("more_starts", 0)
         return memory
 
 

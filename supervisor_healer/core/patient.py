@@ -78,4 +78,5 @@ class Patient:
         assert start is not None
         assert process is not None
         memory.first_start, memory.first_start_wall = start.mono, start.wall
+        memory.more_starts = 0
         memory.first_pid = DIED_UNSEEN if process.state is ProcessState.BACKOFF else process.pid

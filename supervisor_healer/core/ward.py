@@ -156,6 +156,8 @@ class Ward:
         assert start is not None
         if first is None or first > start.mono or self._examination.has_produced(patient):
             patient.count_grace_from_this_start()
+        else:
+            patient.memory.more_starts += 1
 
     def break_holds(self, patient: Patient) -> None:
         """It is being restarted, by whomever: who reads its outputs is judged by what comes after."""

@@ -30,7 +30,7 @@ memories = st.builds(
               st.lists(moments, max_size=2)),
     st.one_of(st.none(), attempts),
     st.dictionaries(names, st.tuples(moments, maybe), max_size=2),
-    maybe, moments, st.integers(-1, 99), st.booleans(), maybe,
+    maybe, moments, st.integers(-1, 99), st.integers(0, 9), st.booleans(), maybe,
     st.builds(LastHeal, moments, names, names),
     st.dictionaries(names, st.tuples(st.integers(0, 75), names).map(list), max_size=3),
     names, moments,

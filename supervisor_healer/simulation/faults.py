@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from supervisor_healer.core.model import ProcessState
+from supervisor_healer.core.model import Mode, ProcessState
 from supervisor_healer.core.orders import Decision, Note, Remember, Start, Stop
 from supervisor_healer.simulation.case import Fault
 from supervisor_healer.simulation.disk import written_as
+from supervisor_healer.simulation.mender import INVALID, VALID
 from supervisor_healer.simulation.world import World
 from supervisor_healer.words import duration
 
@@ -120,6 +121,18 @@ def _date_well(world: World, fault: Fault) -> None:
         world.disk.ahead.pop(written_as(path), None)
 
 
+def _spoil(world: World, fault: Fault) -> None:
+    """Somebody makes the config invalid; again every `how` seconds, whoever has repaired it."""
+    ends = world.time.mono + fault.lasts
+
+    def spoil() -> None:
+        world.mender.edit(fault.target, INVALID)
+        if fault.how and world.time.mono + fault.how < ends:
+            world.time.after(fault.how, spoil)
+
+    spoil()
+
+
 def _switch(world: World, path: str, *, on: bool) -> None:
     if path in world.outside:
         world.outside[path] = on
@@ -156,7 +169,7 @@ def _kill_at(world: World, fault: Fault) -> None:
     kind, before = FATAL[int(fault.how) % len(FATAL)]
     world.healer.kill_when = lambda decision: isinstance(decision, kind)
     world.healer.kill_before = before
-    world.healer.killed_at = lambda: world.time.after(RESPAWN, lambda: begin_healer(world))
+    world.healer.killed_at = lambda: world.time.after(fault.lasts or RESPAWN, lambda: begin_healer(world))
 
 
 def _reload(world: World, _: Fault) -> None:
@@ -300,6 +313,12 @@ FAULTS: Mapping[str, FaultKind] = {
         lambda world, fault: _asks(world.unmonitor, fault.target),
         lambda world, fault: _asks(world.monitor, fault.target),
     ),
+    "observe": FaultKind(
+        "somebody wants the healer only to observe",
+        lambda world, _: world.adopt(mode=Mode.OBSERVE),
+        lambda world, _: world.adopt(mode=Mode.HEAL),
+    ),
+    "spoil": FaultKind("somebody makes it invalid", _spoil),
     "heal": FaultKind("an operator heals it", lambda world, fault: _asks(world.heal, fault.target)),
     "heal_all": FaultKind("an operator heals all", lambda world, _: _asks(world.heal, "all")),
     "force": FaultKind("an operator forces it", _force),
@@ -340,6 +359,9 @@ def end_all(world: World) -> None:
     disk.ahead.clear()
     for file in disk.files.values():
         file.problem = ""
+    for path, content in world.mender.contents.items():
+        if content.how != VALID:
+            world.mender.edit(path)
     for path in world.outside:
         world.outside[path] = True
     for name, program in world.programs.items():
@@ -348,5 +370,6 @@ def end_all(world: World) -> None:
         program.hung = hangs and program.up
         world.host.operator_starts(name)
     begin_healer(world)
+    world.adopt(mode=Mode.HEAL)
     for name in world.programs:
         world.monitor(name)

@@ -155,6 +155,7 @@ class Healer:
         if lost := self.store.failing or self.store.damaged:
             self.engine.restrict(now, lost, self._budgets_left())
             self.store.damaged = ""
+            self._promises.forgotten()
         self.inbox = [self._host.table()]
         self._last, self._asked, self._blocked_until = None, float("inf"), 0.0
         self.due = self._time.mono
@@ -163,7 +164,9 @@ class Healer:
         """It is gone; an orderly one writes down first what it knows of files."""
         if self.engine is not None and orderly:
             self.store.write(list(self.engine.file_memories()), self._time.now)
-        self.store.unsaved.clear()
+        if self.store.unsaved:
+            self.store.unsaved.clear()
+            self._promises.forgotten()
         self.engine = None
         self.inbox = []
         self.due = float("inf")
@@ -313,8 +316,7 @@ class Healer:
                     pass
                 case Note():
                     self.chronicle.history.append((elapsed, decision))
-                    if decision.event == "healed":
-                        self._promises.called_healed(decision.worker)
+                    self._promises.noted(decision)
                 case Tell():
                     self.chronicle.told[decision.request].append(decision.text)
                 case Answer():

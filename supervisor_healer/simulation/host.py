@@ -162,11 +162,14 @@ class Host:
             return self._time.mono
         return max((self._disk.newest(path).written for path in triggers), default=LONG_AGO)
 
+    def _has_what_it_needs(self, program: Program) -> bool:
+        return all(self._time.mono - self._disk.newest(path).written < age for path, age in program.needs.items())
+
     def _work(self, name: str, generation: int) -> None:
         program = self.programs[name]
         if program.generation != generation or not program.up:
             return
-        if not program.idles(self._time.mono):
+        if not program.idles(self._time.mono) and self._has_what_it_needs(program):
             newest = self._newest(name)
             if newest > program.consumed:
                 takes = program.work + program.delayed

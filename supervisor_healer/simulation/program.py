@@ -29,6 +29,7 @@ class Program:
     autostart: bool = True
     retries: int = 3
     every: dict[str, int] = field(default_factory=dict)  # output -> written only every n-th time
+    needs: dict[str, float] = field(default_factory=dict)  # input -> how old it may be: it waits while one is older
     slow_starts: float = 0.0  # from a start to the first work
     # how it stands
     state: ProcessState = ProcessState.STOPPED

@@ -19,6 +19,7 @@ from supervisor_healer.simulation.truth import Truth
 
 CLOCKS_APART = 5.0  # seconds: by so much at most may the clocks part between two turns
 OVERSLEPT = 15.0  # seconds
+PROVEN = frozenset(("healed", "failed", "idle"))  # the words for the end of an attempt that was carried out
 RUNS_AT_LEAST = 0.5  # seconds of slack for a worker without outputs, which is healed by running
 
 #: Invariant -> the promise of the README that it checks, by number.
@@ -27,6 +28,7 @@ PROMISES: Mapping[str, int] = {
     "operators_stop": 2,
     "budget": 3,
     "host_budget": 3,
+    "attempts": 3,
     "root_only": 4,
     "relatives_apart": 4,
     "new_output": 5,
@@ -34,11 +36,15 @@ PROMISES: Mapping[str, int] = {
     "signals": 7,
     "evidence": 7,
     "mode": 7,
+    "unharmed": 8,
     "explained": 10,
     "keeps_pace": 9,
     "recovers": 1,
     "left_stopped": 2,
 }
+
+
+LONG_BEFORE = (float("-inf"), 0)  # a write by none of its processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class Promises:
         self._wished: dict[str, float] = {}  # worker -> mono
         self._in_hand: set[str] = set()
         self._explained: set[str] = set()
+        self._failed: dict[str, list[float]] = defaultdict(list)  # worker -> when an attempt on it has failed
 
     @property
     def restarted(self) -> int:
@@ -100,7 +107,8 @@ class Promises:
             return  # it has left the architecture, and is only seen to its start
         for other in self._in_hand & self._truth.pipeline.relatives(name):
             self.violate("relatives_apart", f"{order} while its relative {other} is being restarted")
-        self._check_may_act(order)
+        if name not in self._in_hand:  # whom the healer has stopped has to come up again
+            self._check_may_act(order)
 
     def stops(self, name: str) -> None:
         """Its process is stopped, for a restart."""
@@ -124,6 +132,7 @@ class Promises:
         self._heals[request] = (frozenset(names), force)
         for name in self._heals[request][0]:
             self.restarts[name] = []
+            self._failed[name] = []
         self._mends.clear()
 
     def heal_answered(self, request: str) -> None:
@@ -145,12 +154,17 @@ class Promises:
         """supervisord has stopped everything itself."""
         self._in_hand.clear()
 
+    def forgotten(self) -> None:
+        """What the healer knew is lost, and it cannot know how many attempts have failed."""
+        self._failed.clear()
+
     def rebooted(self, shift: float) -> None:
         """The monotonic clock began anew."""
         self.restarts = defaultdict(list, {n: [at + shift for at in times] for n, times in self.restarts.items()})
         self.host_restarts = [at + shift for at in self.host_restarts]
         self._mends = defaultdict(list, {path: [at + shift for at in times] for path, times in self._mends.items()})
         self._wished.clear()
+        self._failed.clear()
         self._in_hand.clear()
 
     def _check_gate(self, name: str) -> None:
@@ -225,8 +239,35 @@ class Promises:
                 case _:
                     pass
 
-    def called_healed(self, name: str) -> None:
-        """The healer says that a worker is healed."""
+    def noted(self, note: Note) -> None:
+        """A line of history is written."""
+        name = note.worker
+        if note.event == "restart":
+            self._explained.add(name)
+            self._check_attempts(name)
+        elif note.event in PROVEN:
+            self._explained.discard(name)
+        if note.event == "failed":
+            self._failed[name].append(self._time.mono)
+        elif note.event == "idle":
+            self._failed[name] = []
+        elif note.event == "healed":
+            self._check_healed(name)
+
+    def _check_attempts(self, name: str) -> None:
+        """After so many failed attempts, and no output since the first, there are only probes."""
+        spec = self._truth.pipeline.workers[name]
+        last = max((self._last_write(name, path)[0] for path in spec.outputs), default=self._time.mono)
+        failed = [moment for moment in self._failed[name] if moment > last]
+        if len(failed) >= spec.attempts and self._time.mono - failed[-1] < spec.retry_after - 1.0:
+            self.violate("attempts", f"{name} restarted after {len(failed)} failed attempts")
+
+    def _last_write(self, name: str, path: str) -> tuple[float, int]:
+        """When (mono) it has last written this output, and as which process of its."""
+        file = self._disk.files.get(written_as(path), TrueFile(path))
+        return file.last_by.get(name, LONG_BEFORE)
+
+    def _check_healed(self, name: str) -> None:
         program = self._programs[name]
         spec = self._truth.pipeline.workers[name]
         if not spec.outputs:
@@ -235,8 +276,7 @@ class Promises:
                 self.violate("new_output", f"{name} called healed before its start-up grace")
             return
         for path in spec.outputs:
-            file = self._disk.files.get(written_as(path), TrueFile(path))
-            moment, generation = file.last_by.get(name, (float("-inf"), 0))
+            moment, generation = self._last_write(name, path)
             if generation == program.generation and moment >= program.start_mono:
                 return
         self.violate("new_output", f"{name} called healed without new output")

@@ -87,6 +87,9 @@ def _settle(world: World, within: float) -> None:
         return all(state in FINE for state in world.states().values())
 
     ended = world.run_until(world.time.mono + within, well)
+    for _, note in healer.chronicle.history:
+        if note.event == "bug":
+            world.promises.violate("unharmed", f"{note.worker}: {note.text}")
     down = [name for name, program in world.programs.items() if not program.up and not _is_done(world, name)]
     if down:
         world.promises.violate("left_stopped", f"{', '.join(down)} left without a process")

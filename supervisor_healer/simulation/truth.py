@@ -14,6 +14,8 @@ from supervisor_healer.simulation.disk import Disk
 from supervisor_healer.simulation.program import Program
 from supervisor_healer.simulation.timeline import Timeline
 
+DECEIT = 30.0  # seconds by which a file's mtimes and the looks at it may deceive about its gaps
+
 
 class Truth:
     """Answers about the world at this moment. `is_sound` says whether a config is valid and known to be so."""
@@ -93,7 +95,29 @@ class Truth:
         ran_for = self._time.mono - program.start_mono
         chance = float("inf") if spec.verify_within is None else spec.verify_within
         ages = {path: self.pipeline.files[path].max_age or 0.0 for path in stale}
-        return any(self.pending_for(name, path) >= age and ran_for >= min(age, chance) for path, age in ages.items())
+        return any(
+            self.pending_for(name, path) >= age and ran_for >= min(age, chance) and self._could_catch_up(spec, path)
+            for path, age in ages.items()
+        )
+
+    def _could_catch_up(self, spec: WorkerSpec, output: str) -> bool:
+        """Whether its required inputs have been in order for as long as it may take to catch up after a gap."""
+        return all(
+            self.age(item.path) >= (self.pipeline.files[item.path].max_age or 0.0)  # an idle producer's
+            or self._in_order_for(item.path) >= self.limits.catch_up(spec, output, item) - DECEIT
+            for item in spec.inputs
+            if item.required and self.pipeline.files[item.path].max_age is not None
+        )
+
+    def _in_order_for(self, path: str) -> float:
+        """Seconds since the last gap in its writes in which it was stale; infinite if none is known."""
+        limit, later = self.pipeline.files[path].limit + DECEIT, self._time.mono
+        moments = sorted(moment for found in self._disk.matching(path) for moment in found.writes)
+        for moment in reversed(moments):
+            if later - moment >= limit:
+                return self._time.mono - later
+            later = moment
+        return float("inf")
 
     def ails(self, name: str) -> bool:
         """Whether something is wrong with the worker itself."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from supervisor_healer.core.model import FileSpec, InputSpec, Intensity, WorkerSpec
+from supervisor_healer.core.model import ConfigSpec, FileSpec, InputSpec, Intensity, WorkerSpec
 from supervisor_healer.simulation.case import Case, Fault
 from supervisor_healer.simulation.timeline import DAY, HOUR, MINUTE
 from supervisor_healer.simulation.world import Plan
@@ -31,6 +31,7 @@ class Sketch:
     outside: dict[str, float] = field(default_factory=dict)
     programs: dict[str, dict[str, Any]] = field(default_factory=dict)
     interval: dict[str, float] = field(default_factory=dict)
+    configs: list[ConfigSpec] = field(default_factory=list)
 
     def declare(self, path: str, max_age: float, interval: float) -> str:
         """A file with its limit, and how often it really moves."""
@@ -99,6 +100,17 @@ class Sketch:
         }
         return name
 
+    def config(self, *readers: str) -> None:
+        """A config that these workers read; some are told of its repair by a signal, the others by a restart."""
+        path = f"config{len(self.configs)}"
+        told = self.rng.sample(readers, self.rng.randint(0, len(readers)))
+        others = tuple(name for name in readers if name not in told)
+        self.configs.append(ConfigSpec(path, "json", signal="HUP", signalled=tuple(told), restarted=others))
+        self.workers = [
+            replace(spec, inputs=(*spec.inputs, InputSpec(path))) if spec.name in readers else spec
+            for spec in self.workers
+        ]
+
     def outputs(self, *names: str) -> list[str]:
         """What these workers write."""
         return [path for spec in self.workers if spec.name in names for path in spec.outputs]
@@ -108,7 +120,15 @@ class Sketch:
         rng = self.rng
         overall = rng.choice((None, None, None, Intensity(2, 10 * MINUTE), Intensity(1000, 10 * MINUTE)))
         cycle = max(60.0, min((spec.max_age or HOUR for spec in self.files.values()), default=60.0))
-        return Plan(self.workers, list(self.files.values()), self.outside, self.programs, cycle=cycle, overall=overall)
+        return Plan(
+            self.workers,
+            list(self.files.values()),
+            self.outside,
+            self.programs,
+            cycle=cycle,
+            overall=overall,
+            configs=self.configs,
+        )
 
 
 # --- pipelines -----------------------------------------------------------------------------------------------
@@ -175,10 +195,11 @@ def _idle(sketch: Sketch) -> None:
 
 
 def _join(sketch: Sketch) -> None:
-    """Inputs with different periods."""
+    """Inputs with different periods; who joins them waits while one of them is stale."""
     fast = sketch.worker([sketch.source(1 * MINUTE)])
     slow = sketch.worker([sketch.source(HOUR)])
-    sketch.worker([*sketch.outputs(fast, slow), sketch.source(15 * MINUTE)])
+    reads = [*sketch.outputs(fast, slow), sketch.source(15 * MINUTE)]
+    sketch.worker(reads, needs={path: sketch.files[path].limit for path in reads})
 
 
 def _rare(sketch: Sketch) -> None:
@@ -191,11 +212,13 @@ def _rare(sketch: Sketch) -> None:
 
 
 def _slow(sketch: Sketch) -> None:
-    """Slow workers on fast inputs."""
+    """Slow workers on fast inputs; some are always late, and never stale."""
     rng = sketch.rng
     reads = [sketch.source(1 * MINUTE)]
     for _ in range(rng.randint(1, 3)):
-        reads = sketch.outputs(sketch.worker(reads, max_age=rng.choice((10, 20, 30)) * MINUTE, work=0.6))
+        reads = sketch.outputs(
+            sketch.worker(reads, max_age=rng.choice((10, 20, 30)) * MINUTE, work=rng.choice((0.6, 0.6, 1.0)))
+        )
 
 
 def _flicker(sketch: Sketch) -> None:
@@ -203,6 +226,14 @@ def _flicker(sketch: Sketch) -> None:
     source = sketch.source(sketch.rng.choice(LIMITS[:4]), pace=sketch.rng.choice((0.95, 1.05, 1.15)))
     reads = sketch.outputs(sketch.worker([source], max_age=2 * sketch.interval[source]))
     sketch.worker(reads)
+
+
+def _configured(sketch: Sketch) -> None:
+    """Workers that read configs, which are repaired."""
+    first = sketch.worker([sketch.source()])
+    second = sketch.worker(sketch.outputs(first))
+    sketch.config(first, second)
+    sketch.config(sketch.worker(sketch.outputs(first)))
 
 
 PIPELINES: Mapping[str, Callable[[Sketch], None]] = {
@@ -217,6 +248,7 @@ PIPELINES: Mapping[str, Callable[[Sketch], None]] = {
     "rare": _rare,
     "slow": _slow,
     "flicker": _flicker,
+    "configured": _configured,
     "wide": _wide,
 }
 
@@ -244,7 +276,7 @@ def _amount(rng: random.Random, what: str) -> tuple[float, float]:
         "grain": lambda: (rng.choice((1.0, 2.0)), long),
         "lag": lambda: (rng.choice((0.005, 1.0, 20.0)), long),
         "kill": lambda: (0.0, rng.choice((0.0, 0.0, MINUTE, HOUR))),
-        "kill_at": lambda: (float(rng.randrange(6)), 0.0),
+        "kill_at": lambda: (float(rng.randrange(6)), rng.choice((0.0, 0.0, brief))),
         "reboot": lambda: (rng.choice((20.0, 10 * MINUTE, 6 * HOUR)), 0.0),
         "fail_journal": lambda: (0.0, long),
         "lose_events": lambda: (float(rng.randint(1, 20)), 0.0),
@@ -259,6 +291,8 @@ def _amount(rng: random.Random, what: str) -> tuple[float, float]:
         "stop": lambda: (0.0, rng.choice((MINUTE, HOUR, 0.0))),
         "ambush": lambda: (rng.choice((0.0, 0.02, 0.3, 2.0)), rng.choice((0.0, HOUR))),
         "unmonitor": lambda: (0.0, brief),
+        "observe": lambda: (0.0, long),
+        "spoil": lambda: (rng.choice((0.0, 0.0, MINUTE, 9 * MINUTE)), long),
     }
     return table[what]() if what in table else (0.0, 0.0)
 
@@ -270,7 +304,9 @@ HEALERS_FAULTS = (
     "delay_events", "lose_orders", "lose_answers", "latency",
 )  # fmt: skip
 CLOCKS_FAULTS = ("step", "step", "suspend", "stall", "grain", "lag", "date_ahead")
-OPERATORS_FAULTS = ("stop", "stop", "start", "ambush", "ambush", "unmonitor", "heal", "heal", "heal_all", "force")
+OPERATORS_FAULTS = (
+    "stop", "stop", "start", "ambush", "ambush", "unmonitor", "observe", "heal", "heal", "heal_all", "force",
+)  # fmt: skip
 
 #: What may go wrong in a world of that mood, each group as often as it stands there.
 MOODS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -282,7 +318,9 @@ MOODS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "worst": (WORKERS_FAULTS, WORKERS_FAULTS, SOURCES_FAULTS, HEALERS_FAULTS, CLOCKS_FAULTS, OPERATORS_FAULTS),
 }
 OF_A_SOURCE = frozenset(SOURCES_FAULTS)
-OF_NOBODY = frozenset((*HEALERS_FAULTS, "step", "suspend", "stall", "grain", "lag", "ambush", "heal_all"))
+OF_THE_HOST = ("step", "suspend", "stall", "reboot")
+OF_NOBODY = frozenset((*HEALERS_FAULTS, *OF_THE_HOST, "grain", "lag", "ambush", "heal_all", "observe"))
+AT_ONCE = ("hang", "die")  # that may befall many at once
 
 
 def _faults(rng: random.Random, plan: Plan, mood: str, seconds: float, count: int) -> list[Fault]:
@@ -294,13 +332,19 @@ def _faults(rng: random.Random, plan: Plan, mood: str, seconds: float, count: in
         moment = rng.uniform(0.0, seconds) if rng.random() < 0.7 else moment + rng.choice((0.0, 0.1, 1.0, 30.0, 300.0))
         moment = min(seconds, round(moment, 2))
         what = rng.choice(rng.choice(MOODS[mood]))
+        if plan.configs and rng.random() < 0.3:
+            what = "spoil"
         how, lasts = _amount(rng, what)
         if what in OF_A_SOURCE:
             if plan.outside:
                 faults.append(Fault(moment, what, rng.choice(list(plan.outside)), how, lasts))
+        elif what == "spoil":
+            faults.append(Fault(moment, what, rng.choice(plan.configs).path, how, lasts))
         elif what in OF_NOBODY:
             faults.append(Fault(moment, what, "", how, lasts))
-        elif what == "hang" and rng.random() < 0.1:  # many at once
+            if what in OF_THE_HOST and rng.random() < 0.3:  # not everybody survives that
+                faults.append(Fault(moment, "die", rng.choice(names)))
+        elif what in AT_ONCE and rng.random() < 0.1:
             faults += [Fault(moment, what, name, how, lasts) for name in names if rng.random() < 0.6]
         else:
             faults.append(Fault(moment, what, rng.choice(names), how, lasts))

@@ -65,7 +65,8 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
             parser.error(f"{name} is for one seed: add --seeds 1 --first-seed S")
     count = len(case_of(options.first_seed).faults)
     if options.only and options.only[-1] >= count:
-        parser.error(f"--only {options.only[-1]}: seed {options.first_seed} has {count} faults, from 0 on")
+        has = counted(count, "fault")
+        parser.error(f"--only {options.only[-1]}: seed {options.first_seed} has {has}, numbered from 0")
     return options
 
 

@@ -1,4 +1,4 @@
-"""Seeds played by several processes, their outcomes in the order of the seeds."""
+"""Seeds played by several processes, what came of them in the order of the seeds."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 from supervisor_healer.errors import HealerError
 from supervisor_healer.simulation.case import Outcome
 from supervisor_healer.simulation.run import play
 from supervisor_healer.simulation.worlds import case_of
+
+AHEAD = 25  # seeds for each process that may be under way or wait to be taken; one may take as long as all of them
+
+Result = TypeVar("Result")
 
 
 class PlayError(HealerError):
@@ -20,37 +28,58 @@ class PlayError(HealerError):
 
 
 def play_seed(seed: int) -> Outcome:
-    """The outcome of one seed. Whatever is raised on the way becomes a `PlayError` that names the seed."""
+    """The outcome of one seed."""
+    return play(case_of(seed))
+
+
+def _played(play_one: Callable[[int], Result], seed: int) -> Result:
+    """What comes of one seed. Whatever is raised on the way becomes a `PlayError` that names the seed."""
     try:
-        return play(case_of(seed))
+        return play_one(seed)
     except Exception as error:
         raise PlayError(f"seed {seed}: {type(error).__name__}: {error}") from error
 
 
 def outcomes(seeds: range, jobs: int) -> Generator[Outcome, None, None]:
+    """Those of the seeds' cases."""
+    return results(play_seed, seeds, jobs)
+
+
+def results(play_one: Callable[[int], Result], seeds: range, jobs: int) -> Generator[Result, None, None]:
     """Play the seeds in `jobs` processes, or in this one if there is but one job.
 
     The processes are spawned, not forked: they share nothing with this one, its threads least of all. To be closed
     by who does not take all of it; then, and at any exception, they end at once.
     """
-    jobs = min(jobs, len(seeds))
+    playing, jobs = partial(_played, play_one), min(jobs, len(seeds))
     if jobs <= 1:
-        yield from map(play_seed, seeds)
+        yield from map(playing, seeds)
         return
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with_parent)
     try:
-        ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C at a terminal is for this process only
-        try:
-            coming = executor.map(play_seed, seeds)
-        finally:
-            signal.signal(signal.SIGINT, ours)
-        yield from coming
+        with _deaf_to_interrupts():
+            coming = deque(executor.submit(playing, seed) for seed in seeds[: jobs * AHEAD])
+        for seed in seeds[jobs * AHEAD :]:
+            yield coming.popleft().result()
+            coming.append(executor.submit(playing, seed))
+        while coming:
+            yield coming.popleft().result()
     except BaseException:
         for child in multiprocessing.active_children():
             child.terminate()
         raise
     finally:
-        executor.shutdown(cancel_futures=True)
+        executor.shutdown()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """For the start of children, who inherit it: a Ctrl-C at the terminal reaches all, and is for this process only."""
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, ours)
 
 
 def _end_with_parent() -> None:

@@ -215,8 +215,11 @@ class Watch:
         self._known = True
         before, same_boot = self._former_now()
         self.engine.restore(self._journal.memories(), before, now, same_boot=same_boot)
-        if self._journal.warnings:
-            self.engine.restrict(now, "; ".join(self._journal.warnings), self._budget_left)
+        lost = "; ".join(self._journal.warnings)
+        if before is None and self._budget_left:  # supervisord has known a healer before this one
+            lost = lost or "the journal of the healer before is gone"
+        if lost:
+            self.engine.restrict(now, lost, self._budget_left)
         self._publisher.begin_anew(self._journal.history("", HISTORY_KEPT))
 
     def _former_now(self) -> tuple[Now | None, bool]:

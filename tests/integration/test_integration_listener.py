@@ -184,6 +184,24 @@ def test_a_corrupt_journal_is_moved_aside_and_limits_the_restarts() -> None:
         assert site.starts() == {"wa": 2}
 
 
+def test_a_journal_that_is_removed_with_its_healer_gives_no_new_budget() -> None:
+    policy = {"restarts": {"max": 2, "within": "1h"}}
+    worker = Worker("wa", options={"autorestart": "false"})
+    with Site([worker], defaults=policy, healer={"autorestart": "false"}) as site:
+        site.until_healthy()
+        site.set("wa", "exit", "1")
+        site.until_heal("wa")
+        until(lambda: site.health("wa")["budget_left"] == 1, "what is left is published")
+        pid = site.kill_healer()
+        for path in site.folder.glob("healer.sqlite3*"):
+            path.unlink()
+        site.until_statename("healer", "EXITED")
+        site.rpc.supervisor.startProcess("healer")
+        site.until_healer(other_than=pid)
+        assert site.health("wa")["budget_left"] == 1
+        assert "the journal of the healer before is gone" in dict(site.history())["journal"]
+
+
 @pytest.mark.parametrize("body", ['{"attempt": {"of": "another version"}}', '{"budget": 7}', "{}"])
 def test_a_memory_of_another_shape_is_passed_over(body: str) -> None:
     """A journal of another version: whatever is in it, the healer comes up."""

@@ -3,6 +3,7 @@
 #   make demo     break a small pipeline in three ways, and watch it being healed (about a minute)
 #   make run      leave the same pipeline running, to play with; make stop ends it
 #   make test     the tests (more options: make test ARGS="-k budget -x")
+#   make simulate check the promises in 10,000 simulated worlds, which takes hours (SEEDS=100; FIRST_SEED=...)
 #   make chaos    break two pipelines at random for an hour (CHAOS_SECONDS=600; CHAOS_SEED=... repeats a run)
 #   make fuzz     give supervisord and the listener ten minutes of inputs that nobody would send (FUZZ_SECONDS=60)
 #   make lint     format, lint, types, import rules, known weaknesses
@@ -15,8 +16,10 @@ VENV = .venv
 BIN = $(VENV)/bin
 ARGS =
 FUZZ_SECONDS = 600
+SEEDS = 10000
+FIRST_SEED = 0
 
-.PHONY: help demo run stop test chaos fuzz lint clean
+.PHONY: help demo run stop test simulate chaos fuzz lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -32,6 +35,9 @@ stop: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 4 $(ARGS)
+
+simulate: $(VENV)/.installed
+	@$(BIN)/supervisor-healer simulate --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 
 chaos: $(VENV)/.installed-dev
 	PYTHONPATH=tests $(BIN)/python -m chaos

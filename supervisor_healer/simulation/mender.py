@@ -78,6 +78,8 @@ class Mender:
 
     def edit(self, path: str, how: str = VALID, text: str = "") -> None:
         """Somebody writes the config, or takes it away."""
+        if self._intent(path):  # to a healer that comes back this is the mending that was cut short
+            self._promises.wished(self._readers(path))
         self.contents[path] = Content(how, "" if how == MISSING else text or self._new_text())
         if how == MISSING:
             self._disk.remove(path)
@@ -95,6 +97,13 @@ class Mender:
         if content.how == MISSING and self.specs[path].create:
             repairs = ("made from its defaults",)
         return ConfigFound(path, state, problems, repairs, "" if content.how == UNCHECKED else content.text)
+
+    def _intent(self, path: str) -> str:
+        """What a healer has begun with it, as the journal says; '' nothing."""
+        return str((self._healer.store.remembered("care", path).get("intent") or [""])[0])
+
+    def _readers(self, path: str) -> tuple[str, ...]:
+        return self.specs[path].restarted if path in self.specs else ()
 
     def _new_text(self) -> str:
         return f"text {next(self._texts)}"
@@ -137,7 +146,7 @@ class Mender:
         path, life, ordered = order.path, self._healer.life, self._time.mono
         answers: list[Mended] = []
         stood: dict[str, Fingerprint] = {}  # what the answer is about
-        readers = self.specs[path].restarted if path in self.specs else ()
+        readers = self._readers(path)
         self._check_order(order)
         self._busy.add(path)
 
@@ -197,13 +206,13 @@ class Mender:
     # --- the promises --------------------------------------------------------------------------------------------
 
     def _check_order(self, order: Create | Repair | Restore) -> None:
-        path, remembered = order.path, self._healer.store.remembered
+        path = order.path
         if path in self._busy:
             self._promises.violate("mends", f"{order} while it is being mended")
         if isinstance(order, Create):
-            if remembered("file", path).get("own") != [float(order.mtime), None]:
+            if self._healer.store.remembered("file", path).get("own") != [float(order.mtime), None]:
                 self._promises.violate("mends", f"{order} was not remembered before")
-        elif (remembered("care", path).get("intent") or [""])[0] != type(order).__name__.lower():
+        elif self._intent(path) != type(order).__name__.lower():
             self._promises.violate("mends", f"{order} was not remembered before")
         if isinstance(order, Repair) and self.put_back.get(path) == self.contents[path].text:
             self._promises.violate("mends", f"{order} although an operator has put it back")

@@ -100,7 +100,10 @@ class Mender:
 
     def _intent(self, path: str) -> str:
         """What a healer has begun with it, as the journal says; '' nothing."""
-        return str((self._healer.store.remembered("care", path).get("intent") or [""])[0])
+        match self._healer.store.remembered("care", path):
+            case {"intent": [str(verb), *_]}:
+                return verb
+        return ""
 
     def _readers(self, path: str) -> tuple[str, ...]:
         return self.specs[path].restarted if path in self.specs else ()

@@ -15,6 +15,7 @@ from supervisor_healer.simulation.program import Program
 from supervisor_healer.simulation.timeline import Timeline
 
 DECEIT = 30.0  # seconds by which a file's mtimes and the looks at it may deceive about its gaps
+ROUNDING = 1e-3  # seconds; an age from wall times is off by some tenths of a microsecond
 
 
 class Truth:
@@ -64,7 +65,7 @@ class Truth:
     def stale_outputs(self, name: str) -> list[str]:
         """Its outputs that are older than they may get, grace included, by their true age."""
         spec = self._programs[name].spec
-        return [path for path in spec.outputs if self.age(path) >= self.pipeline.files[path].limit]
+        return [path for path in spec.outputs if self.age(path) >= self.pipeline.files[path].limit - ROUNDING]
 
     def pending_for(self, name: str, path: str) -> float:
         """For how long the worker has had something to do that is not in this output; 0.0: it has nothing to do."""
@@ -96,7 +97,9 @@ class Truth:
         chance = float("inf") if spec.verify_within is None else spec.verify_within
         ages = {path: self.pipeline.files[path].max_age or 0.0 for path in stale}
         return any(
-            self.pending_for(name, path) >= age and ran_for >= min(age, chance) and self._could_catch_up(spec, path)
+            self.pending_for(name, path) >= age - ROUNDING
+            and ran_for >= min(age, chance)
+            and self._could_catch_up(spec, path)
             for path, age in ages.items()
         )
 

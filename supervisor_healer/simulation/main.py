@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import TextIO, TypeVar
 
+from supervisor_healer.simulation import rehearsal
 from supervisor_healer.simulation.case import Outcome
 from supervisor_healer.simulation.failures import fault_lines, only_of, violation_lines
 from supervisor_healer.simulation.pool import PlayError, outcomes
 from supervisor_healer.simulation.run import make_world, play_in
 from supervisor_healer.simulation.shrink import Kept, narrow, shrink
+from supervisor_healer.simulation.standings import section
 from supervisor_healer.simulation.tally import figures, table
 from supervisor_healer.simulation.worlds import case_of
 from supervisor_healer.words import counted
@@ -28,15 +30,21 @@ DESCRIPTION = """\
 Runs the healer's core in simulated worlds, one a seed: a pipeline, what goes wrong with it, its host and its operators,
 drawn at random; and checks the promises of the README at every step. It prints each broken promise with the
 fewest faults that break it and the command that shows it again, then a table, then one line of JSON, which is the same
-for the same seeds everywhere. Exit status: 0 all promises kept, 1 one was broken, 2 bad usage, 130 interrupted."""
+for the same seeds everywhere. Exit status: 0 all promises kept, 1 one was broken, 2 bad usage, 130 interrupted.
+`supervisor-healer simulate ARCHITECTURE --scenario FILE` tells what the healer would do with your pipeline."""
 
 
 def main(words: Sequence[str]) -> int:
-    """Run it; the exit status."""
+    """Run it; the exit status. Where an architecture is given it is about that, and not about seeds."""
+    if rehearsal.is_meant(words):
+        return rehearsal.main(words)
     options = _options(words)
     try:
         if options.only is not None or options.until is not None or options.verbose:
             return _show(options.first_seed, options.only, options.until, verbose=options.verbose)
+        if options.compare:
+            print(section(range(options.first_seed, options.first_seed + options.seeds), options.jobs))
+            return 0
         return _simulate(range(options.first_seed, options.first_seed + options.seeds), options.jobs)
     except PlayError as error:
         print(f"supervisor-healer simulate: {error}", file=sys.stderr)
@@ -51,6 +59,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=_count, default=SEEDS, metavar="N", help=f"how many worlds ({SEEDS})")
     parser.add_argument("--first-seed", type=_seed, default=0, metavar="S", help="the first one's seed (0)")
     parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="J", help="processes (one a CPU)")
+    parser.add_argument("--compare", action="store_true", help="compare with other restarters, one incident a seed")
     one = parser.add_argument_group("for one seed (--seeds 1)")
     one.add_argument("-v", "--verbose", action="store_true", help="print what happened, moment by moment")
     one.add_argument("--only", type=_only, metavar="3,7", help="only these of its faults, or none")

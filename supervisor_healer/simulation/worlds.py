@@ -361,7 +361,6 @@ def case_of(seed: int) -> Case:
     sketch = Sketch(rng)
     PIPELINES[shape](sketch)
     plan = sketch.plan()
-    slowest = max(spec.max_age or 0.0 for spec in plan.files)
-    seconds = 4 * HOUR if wide else rng.choice((0.5, 1.0, 2.0)) * max(DAY / 2, 4 * slowest)
+    seconds = 2 * HOUR if wide else rng.choice((0.25, 0.5, 0.5, 1.0)) * DAY
     faults = _faults(rng, plan, mood, seconds, rng.randint(3, 20))
     return Case(seed, f"{shape} {mood}", plan, faults, seconds)

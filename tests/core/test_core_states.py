@@ -273,6 +273,34 @@ def test_a_crash_loop_is_excused_until_one_limit_after_its_grace():
     assert "restart" in world.story("a")
 
 
+def test_a_process_that_has_long_outlived_those_before_it_is_no_crash_loop():
+    world = World(chain("a", source="x"), autorestart=True)
+    world.run(HOUR)
+    world.programs["a"].crash_after = 5.0
+    world.host.die("a")
+    world.run(LIMIT + MAX_AGE - 10.0)
+    world.programs["a"].crash_after, world.programs["a"].work = 0.0, 4 * MINUTE
+    world.until(lambda: world.time.mono - world.programs["a"].start_mono > 30.0, within=MINUTE)
+    world.run(3 * MINUTE)
+    assert world.state("a") is Health.STARTING
+    world.run(MINUTE)
+    assert world.state("a") is Health.HEALTHY
+    assert world.healer.chronicle.orders == []
+
+
+def test_who_starts_a_crashed_worker_again_gives_it_a_grace_of_its_own():
+    world = World(chain("a", source="x"))
+    world.run(HOUR)
+    world.programs["a"].crash_after = 20.0
+    world.host.die("a")
+    world.until_state("a", Health.QUARANTINED)
+    world.programs["a"].crash_after, world.programs["a"].work = 0.0, 4 * MINUTE
+    begun = len(world.healer.chronicle.orders)
+    world.host.operator_starts("a")
+    world.until(lambda: world.disk.file("a.out").written > world.time.mono - 1.0, within=5 * MINUTE)
+    assert len(world.healer.chronicle.orders) == begun
+
+
 def test_one_crash_of_a_worker_that_wrote_since_its_start_is_no_crash_loop():
     world = World(chain("a"), autorestart=True)
     world.run(5 * HOUR)

@@ -23,7 +23,8 @@ BUDGETS = (Intensity(6, HOUR), Intensity(6, HOUR), Intensity(2, HOUR), Intensity
 
 @dataclass
 class Sketch:
-    """A plan that is being drawn. `interval`: path -> seconds between two of its moves when all is well."""
+    """A plan that is being drawn. `interval`: path -> seconds between two of its moves when all is well; `limits`: the
+    max_ages that are common in it."""
 
     rng: random.Random
     workers: list[WorkerSpec] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Sketch:
     outside: dict[str, float] = field(default_factory=dict)
     programs: dict[str, dict[str, Any]] = field(default_factory=dict)
     interval: dict[str, float] = field(default_factory=dict)
+    limits: Sequence[float] = LIMITS
     configs: list[ConfigSpec] = field(default_factory=list)
 
     def declare(self, path: str, max_age: float, interval: float) -> str:
@@ -42,7 +44,7 @@ class Sketch:
 
     def source(self, max_age: float | None = None, pace: float = 0.0) -> str:
         """A file from outside, written every `pace` max_ages."""
-        age = max_age or self.rng.choice(LIMITS)
+        age = max_age or self.rng.choice(self.limits)
         interval = age * (pace or self.rng.choice((0.2, 0.3, 0.5)))
         path = self.declare(f"in{len(self.outside)}", age, interval)
         self.outside[path] = interval
@@ -65,7 +67,7 @@ class Sketch:
         rng = self.rng
         name = f"w{len(self.workers)}"
         fastest = min((self.interval[path] for path in reads), default=0.0)
-        age = max_age or rng.choice(LIMITS)
+        age = max_age or rng.choice(self.limits)
         while not max_age and age * (0.9 - work) < fastest + age / 8:
             age *= 2
         period = max(1.0, age / rng.choice((8, 10, 15)))
@@ -252,6 +254,8 @@ PIPELINES: Mapping[str, Callable[[Sketch], None]] = {
     "wide": _wide,
 }
 
+BRIEF = ("chain", "diamond", "fan_in", "random", "join", "flicker", "slow", "configured")  # shapes of a fast life
+
 
 # --- what goes wrong -----------------------------------------------------------------------------------------
 
@@ -323,7 +327,7 @@ OF_NOBODY = frozenset((*HEALERS_FAULTS, *OF_THE_HOST, "grain", "lag", "ambush", 
 AT_ONCE = ("hang", "die")  # that may befall many at once
 
 
-def _faults(rng: random.Random, plan: Plan, mood: str, seconds: float, count: int) -> list[Fault]:
+def _faults(rng: random.Random, plan: Plan, mood: Sequence[Sequence[str]], seconds: float, count: int) -> list[Fault]:
     """`count` faults within the time; some come in a burst, and some strike many workers at once."""
     faults: list[Fault] = []
     names = [spec.name for spec in plan.workers]
@@ -331,7 +335,7 @@ def _faults(rng: random.Random, plan: Plan, mood: str, seconds: float, count: in
     for _ in range(count):
         moment = rng.uniform(0.0, seconds) if rng.random() < 0.7 else moment + rng.choice((0.0, 0.1, 1.0, 30.0, 300.0))
         moment = min(seconds, round(moment, 2))
-        what = rng.choice(rng.choice(MOODS[mood]))
+        what = rng.choice(rng.choice(mood))
         if plan.configs and rng.random() < 0.3:
             what = "spoil"
         how, lasts = _amount(rng, what)
@@ -352,15 +356,38 @@ def _faults(rng: random.Random, plan: Plan, mood: str, seconds: float, count: in
 
 
 def case_of(seed: int) -> Case:
-    """The world of that seed: the pipeline by its last digits, everything else drawn."""
+    """The world of that seed: the pipeline by its last digits, everything else drawn; every fourth lives fast."""
     rng = random.Random(f"world {seed}")
     shapes = [name for name in PIPELINES if name != "wide"]
     wide = seed % 50 == 49
     shape = "wide" if wide else shapes[seed % len(shapes)]
+    brief = seed % 4 == 3 and not wide
+    if brief:
+        shape = rng.choice(BRIEF)
     mood = rng.choice(list(MOODS))
-    sketch = Sketch(rng)
+    sketch = Sketch(rng, limits=LIMITS[:1] if brief else LIMITS)
     PIPELINES[shape](sketch)
     plan = sketch.plan()
-    seconds = 2 * HOUR if wide else rng.choice((0.25, 0.5, 0.5, 1.0)) * DAY
-    faults = _faults(rng, plan, mood, seconds, rng.randint(3, 20))
+    seconds = rng.choice((1, 2, 3)) * HOUR if brief or wide else rng.choice((0.25, 0.5, 0.5, 1.0)) * DAY
+    faults = _faults(rng, plan, MOODS[mood], seconds, rng.randint(3, 20))
     return Case(seed, f"{shape} {mood}", plan, faults, seconds)
+
+
+#: Those in which a first set of rules failed, and two plain ones.
+HARD_SHAPES = ("batch", "idle", "join", "rare", "slow", "flicker", "chain", "random")
+HARD_MOOD = ("hang",) * 12 + ("die", "crash_loop", "curse", "delay", "outage", "outage", "flicker", "step", "stall")
+HARD_FAULTS = 20
+
+
+def hard_case(seed: int) -> Case:
+    """Two days of one of the worlds that are hardest to judge, with a working healer and nobody who meddles.
+
+    Most of what goes wrong are hangs that one restart cures; what else does makes them hard to tell.
+    """
+    rng = random.Random(f"hard world {seed}")
+    sketch = Sketch(rng)
+    shape = HARD_SHAPES[seed % len(HARD_SHAPES)]
+    PIPELINES[shape](sketch)
+    plan = sketch.plan()
+    faults = _faults(rng, plan, (HARD_MOOD,), 2 * DAY, HARD_FAULTS)
+    return Case(seed, f"{shape} hard", plan, faults, 2 * DAY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chaos.sampler import Film
+from chaos.sampler import KEPT, Film
 from chaos.sites import Declared
 from chaos.spawns import Event, HealersStart, Order, healers_starts
 
@@ -43,5 +43,5 @@ class Account:
         return healers_starts(self.events, self.orders, self.declared.workers)
 
     def seen(self, since: float, by: float) -> bool:
-        """Whether somebody looked at the files all the time between these moments."""
-        return not any(begin < by and since < end for begin, end in self.gaps)
+        """Whether somebody looked at the files all the time between these moments, and it is still known."""
+        return since > self.now - KEPT and not any(begin < by and since < end for begin, end in self.gaps)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 EVERY = 0.05  # seconds between two looks
-KEPT = 120.0  # seconds
+KEPT = 300.0  # seconds; longer than a round with its recovery, at the end of which it is asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from chaos.account import Account, Overwritten
 from chaos.promises import CHECKS, violations
-from chaos.sampler import Film
+from chaos.sampler import KEPT, Film
 from chaos.sites import Declared
 from chaos.spawns import Event, Order, What
 
@@ -79,6 +79,7 @@ def test_a_restart_with_an_input_that_was_not_fresh(films: dict[str, Film]) -> N
         account(*restart(100), films=STALE, orders=(Order("force", "w", 95, 95.1),)),
         account(*restart(100), films=STALE, orders=(Order("start", "w", 99.9, 100.1),)),
         account(*restart(100, "x"), films=STALE),
+        account(*restart(100), films=STALE, now=100 + KEPT),  # it was judged when it was still known
         account(Event(99, What.STOPPED, "w"), Event(99.5, What.BOOT), Event(100, What.SPAWNED, "w"), films=STALE),
     ],
 )

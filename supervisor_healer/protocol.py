@@ -144,7 +144,10 @@ class WireRequest(TypedDict):
 
 
 class ListenerNews(TypedDict):
-    """The listener about itself. `architecture_errors` not empty: it is up, and acts on nothing."""
+    """The listener about itself. `architecture_errors` not empty: it is up, and acts on nothing.
+
+    `restarts_left`: how many restarts all workers together may still have; -1 before it knows.
+    """
 
     pid: int
     started: float
@@ -153,6 +156,7 @@ class ListenerNews(TypedDict):
     architecture_errors: list[str]
     warnings: list[str]  # e.g. the journal cannot be written
     loaded: bool  # the first judgement of all workers has been published
+    restarts_left: int
 
 
 class Publication(TypedDict):
@@ -181,8 +185,8 @@ class PublishAnswer(TypedDict):
     """What the listener learns by publishing.
 
     `requests`: how many are open. `generation` changes when groups come or go, or an operator's stop was noted.
-    `budget_left`, by worker, is what the listener before this one had last published; {} but in the answer to a new
-    listener's first publication. A journal that cannot be written is made up for with it.
+    `budget_left`, by worker ('': all together), is what the listener before this one had last published; {} but in the
+    answer to a new listener's first publication. A journal that cannot be written is made up for with it.
     """
 
     requests: int

@@ -147,6 +147,10 @@ class Engine:
         """The restarts of all workers together that still count (mono)."""
         return self._triage.host.restarts
 
+    def host_left(self, now: Now) -> int:
+        """Restarts still allowed to all workers together."""
+        return self._triage.host_left(now)
+
     @property
     def restarts_overall(self) -> Intensity:
         """The limit over all workers."""
@@ -205,7 +209,8 @@ class Engine:
     def restrict(self, now: Now, why: str, left: Mapping[str, int] | None = None) -> None:
         """The past is lost (no journal): act as if half of every budget were used up.
 
-        `left` says, by worker, how many restarts a former healer had left where somebody remembers it.
+        `left` says, by worker, how many restarts a former healer had left where somebody remembers it; '' of all
+        together.
         """
         self._triage.restrict(now, left or {})
         self.examine_all()

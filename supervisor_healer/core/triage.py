@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from supervisor_healer.core.actions import Actions
-from supervisor_healer.core.budget import half_used, room_at
+from supervisor_healer.core.budget import half_used, recent, room_at
 from supervisor_healer.core.explanation import evidence
 from supervisor_healer.core.model import Health, Intensity, Mode, Now, ProcessState
 from supervisor_healer.core.patient import Patient
@@ -19,6 +19,7 @@ from supervisor_healer.words import ago, duration, until
 
 OVERALL_WITHIN = 600.0
 OVERALL_LEAST = 5
+ALL_TOGETHER = ""  # stands for all workers where each is meant by its name
 
 
 class Begin(Protocol):
@@ -59,10 +60,13 @@ class Triage:
         return self.host.intensity(len(self._ward.patients))
 
     def restrict(self, now: Now, left: Mapping[str, int]) -> None:
-        """The past is lost: act as if half of every budget were used up, or all but what is known to be `left`."""
+        """The past is lost: act as if half of every budget were used up, or all but what is known to be `left`.
+
+        `left` is by worker; ALL_TOGETHER there is what all together had left.
+        """
         for name in self._ward.patients:
             self.restrict_worker(name, now, left.get(name))
-        self.restrict_host(now, left)
+        self.restrict_host(now, left.get(ALL_TOGETHER))
 
     def restrict_worker(self, name: str, now: Now, left: int | None = None) -> None:
         """The past of one worker is lost: act as if half of its budget were used up."""
@@ -71,15 +75,14 @@ class Triage:
         budget.restarts = half_used(budget.restarts, now.mono, patient.spec.restarts, left)
         self._record.worker_changed(name)
 
-    def restrict_host(self, now: Now, left: Mapping[str, int] | None = None) -> None:
-        """The past of all workers together is lost: act as if half of their common budget were used up.
-
-        Where it is known what each had `left`, as if all that they have used had been used just now, if that is more.
-        """
-        patients = self._ward.patients
-        used = sum(patients[name].spec.restarts.max - known for name, known in (left or {}).items() if name in patients)
-        self.host.restarts = half_used(self.host.restarts, now.mono, self.overall, max(0, self.overall.max - used))
+    def restrict_host(self, now: Now, left: int | None = None) -> None:
+        """The past of all workers together is lost: act as if half of their common budget were used up."""
+        self.host.restarts = half_used(self.host.restarts, now.mono, self.overall, left)
         self._record.host_changed()
+
+    def host_left(self, now: Now) -> int:
+        """Restarts still allowed to all workers together."""
+        return max(0, self.overall.max - len(recent(self.host.restarts, now.mono, self.overall)))
 
     # --- who may go --------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ class Publisher:
         self.errors: list[str] = []
         self.warnings: list[str] = []
         self.loaded = False
+        self.restarts_left = -1
         self._sent: dict[str, tuple[object, ...]] = {}
         self._shown: dict[str, tuple[str, ...]] = {}
         self._ages: dict[str, float] = {}
@@ -195,6 +196,7 @@ class Publisher:
             "architecture_errors": self.errors,
             "warnings": self.warnings,
             "loaded": loaded,
+            "restarts_left": self.restarts_left,
         }
 
 

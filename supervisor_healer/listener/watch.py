@@ -345,6 +345,7 @@ class Watch:
         if now.mono < self._quiet_until or not (beat or self._publisher.has_news(self.engine)):
             return
         self._publisher.warnings = [*self._complaints, *self._journal.warnings, *self._hands.problems()]
+        self._publisher.restarts_left = self.engine.host_left(now) if self._known else -1
         self._publisher.loaded = self._known and bool(self.engine.verdicts or not self.engine.patients)
         try:
             for piece in self._publisher.pieces(self.engine if self._known else None, beat=beat):

@@ -47,6 +47,8 @@ class State:
         left: dict[str, int] = {}
         if before is not None and before["pid"] != news["listener"]["pid"]:
             left = {name: worker["budget_left"] for name, worker in self.published.workers.items()}
+            if before["restarts_left"] >= 0:
+                left[""] = before["restarts_left"]
         self.published.merge(news)
         self.requests.progress(news["requests"], news["listener"]["pid"])
         return {"requests": self.requests.count_open(), "generation": self.generation, "budget_left": left}

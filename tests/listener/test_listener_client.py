@@ -133,7 +133,7 @@ ANSWER: protocol.OrderAnswer = {"outcome": "accepted", "reason": "", "statename"
 NEWS: protocol.Publication = {
     "listener": {
         "pid": 1, "started": 1.0, "mode": "heal", "architecture": "a.yaml", "architecture_errors": [],
-        "warnings": [], "loaded": True,
+        "warnings": [], "loaded": True, "restarts_left": 5,
     },
     "full": False, "workers": [], "gone": [], "consumers": [], "files": [], "files_gone": [],
     "ages": {}, "history": [], "requests": [], "report": {},

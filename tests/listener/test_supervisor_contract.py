@@ -153,7 +153,7 @@ def publication(pid: int, **news: Any) -> Publication:
     whole = {
         "listener": {
             "pid": pid, "started": 1.0, "mode": "heal", "architecture": "a", "architecture_errors": [],
-            "warnings": [], "loaded": True,
+            "warnings": [], "loaded": True, "restarts_left": 5,
         },
         "full": True, "workers": [worker("requested")], "gone": [], "consumers": [], "files": [], "files_gone": [],
         "ages": {}, "history": [], "requests": [],

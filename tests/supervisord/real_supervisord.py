@@ -392,6 +392,7 @@ def publication(pid: int, **changes: Any) -> dict[str, Any]:
         "architecture_errors": [],
         "warnings": [],
         "loaded": True,
+        "restarts_left": 5,
     }
     news = {
         "listener": listener,

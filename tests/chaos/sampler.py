@@ -40,12 +40,17 @@ class Film:
     looks: deque[Look] = field(default_factory=deque)
 
     def add(self, at: float, mtime: float | None, valid: bool) -> None:
-        """A look at `at`; one that shows what the last one showed lengthens it."""
+        """A look at `at`; one that shows what the last one showed lengthens it.
+
+        One that shows another mtime tells of the time since then, too: there may be less than 50 ms between a write and
+        a restart that waited for it.
+        """
         last = self.looks[-1] if self.looks else None
         if last and at - last.until < 2 * KEPT and (last.mtime, last.valid) == (mtime, valid):
             self.looks[-1] = Look(last.at, at, mtime, valid)
         else:
-            self.looks.append(Look(at, at, mtime, valid))
+            since = at if last is None or mtime is None else min(at, max(last.until, mtime))
+            self.looks.append(Look(since, at, mtime, valid))
         while self.looks[0].until < at - KEPT:
             self.looks.popleft()
 

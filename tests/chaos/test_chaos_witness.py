@@ -76,6 +76,15 @@ def test_a_film_keeps_what_changes_and_forgets_what_is_long_ago() -> None:
     assert not film.was_fresh(0.0, 999.0, 999.0), "it is not valid"
 
 
+def test_a_move_counts_from_its_moment_and_not_from_the_look_that_found_it() -> None:
+    film = Film()
+    for at, mtime in ((10.0, 1.0), (11.0, 10.6), (12.0, 5.0), (13.0, None)):
+        film.add(at, mtime, True)
+    assert [(look.at, look.until) for look in film.looks] == [(10.0, 10.0), (10.6, 11.0), (11.0, 12.0), (13.0, 13.0)]
+    assert film.was_fresh(10.3, 10.7, 1.0)
+    assert not film.was_fresh(10.3, 10.5, 1.0)
+
+
 def test_the_sampler_looks_at_files_patterns_and_configs(tmp_path: Path) -> None:
     now = time.time()
     paths = {"plain": None, "some_*": None, "config": lambda content: content == b"good"}

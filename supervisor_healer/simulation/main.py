@@ -12,14 +12,14 @@ from contextlib import closing
 from typing import TextIO, TypeVar
 
 from supervisor_healer.simulation import rehearsal
-from supervisor_healer.simulation.case import Outcome
+from supervisor_healer.simulation.case import Case, Outcome
 from supervisor_healer.simulation.failures import fault_lines, only_of, violation_lines
 from supervisor_healer.simulation.pool import PlayError, outcomes
 from supervisor_healer.simulation.run import make_world, play_in
 from supervisor_healer.simulation.shrink import Kept, narrow, shrink
 from supervisor_healer.simulation.standings import section
 from supervisor_healer.simulation.tally import figures, table
-from supervisor_healer.simulation.worlds import case_of
+from supervisor_healer.simulation.worlds import case_of, hard_case
 from supervisor_healer.words import counted
 
 SEEDS = 200
@@ -39,13 +39,14 @@ def main(words: Sequence[str]) -> int:
     if rehearsal.is_meant(words):
         return rehearsal.main(words)
     options = _options(words)
+    make_case = hard_case if options.hard else case_of
     try:
         if options.only is not None or options.until is not None or options.verbose:
-            return _show(options.first_seed, options.only, options.until, verbose=options.verbose)
+            return _show(make_case, options.first_seed, options.only, options.until, verbose=options.verbose)
         if options.compare:
             print(section(range(options.first_seed, options.first_seed + options.seeds), options.jobs))
             return 0
-        return _simulate(range(options.first_seed, options.first_seed + options.seeds), options.jobs)
+        return _simulate(make_case, range(options.first_seed, options.first_seed + options.seeds), options.jobs)
     except PlayError as error:
         print(f"supervisor-healer simulate: {error}", file=sys.stderr)
         return 1
@@ -59,6 +60,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=_count, default=SEEDS, metavar="N", help=f"how many worlds ({SEEDS})")
     parser.add_argument("--first-seed", type=_seed, default=0, metavar="S", help="the first one's seed (0)")
     parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="J", help="processes (one a CPU)")
+    parser.add_argument("--hard", action="store_true", help="two days each of the worlds that are hardest to judge")
     parser.add_argument("--compare", action="store_true", help="compare with other restarters, one incident a seed")
     one = parser.add_argument_group("for one seed (--seeds 1)")
     one.add_argument("-v", "--verbose", action="store_true", help="print what happened, moment by moment")
@@ -72,23 +74,25 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     ):
         if given and options.seeds != 1:
             parser.error(f"{name} is for one seed: add --seeds 1 --first-seed S")
-    count = len(case_of(options.first_seed).faults)
+    count = len((hard_case if options.hard else case_of)(options.first_seed).faults)
     if options.only and options.only[-1] >= count:
         has = counted(count, "fault")
         parser.error(f"--only {options.only[-1]}: seed {options.first_seed} has {has}, numbered from 0")
     return options
 
 
-def _simulate(seeds: range, jobs: int) -> int:
+def _simulate(make_case: Callable[[int], Case], seeds: range, jobs: int) -> int:
     played: list[Outcome] = []
     progress = _Progress(sys.stderr, len(seeds))
     shrunk = 0
-    with closing(outcomes(seeds, jobs)) as coming:
+    with closing(outcomes(seeds, jobs, make_case)) as coming:
         for outcome in coming:
             played.append(outcome)
             if outcome.violations:
                 progress.clear()
-                print("\n".join(_account(outcome, shrinks=shrunk < SHRUNK_AT_MOST)), flush=True)
+                print(
+                    "\n".join(_account(make_case(outcome.seed), outcome, shrinks=shrunk < SHRUNK_AT_MOST)), flush=True
+                )
                 shrunk += 1
             progress.show(len(played), shrunk)
     progress.clear()
@@ -96,15 +100,14 @@ def _simulate(seeds: range, jobs: int) -> int:
     return _conclude(played)
 
 
-def _account(outcome: Outcome, *, shrinks: bool) -> Iterator[str]:
-    case = case_of(outcome.seed)
+def _account(case: Case, outcome: Outcome, *, shrinks: bool) -> Iterator[str]:
     for violation in outcome.violations:
         yield from violation_lines(case, violation, shrink(case, violation) if shrinks else None)
 
 
-def _show(seed: int, only: Kept | None, until: float | None, *, verbose: bool) -> int:
+def _show(make_case: Callable[[int], Case], seed: int, only: Kept | None, until: float | None, *, verbose: bool) -> int:
     """One seed, with what goes wrong in it and, if asked for, all that happened."""
-    whole = case_of(seed)
+    whole = make_case(seed)
     kept = tuple(range(len(whole.faults))) if only is None else only
     case = narrow(whole, kept, until)
     print(f"seed {seed} ({case.kind}): {len(case.plan.workers)} workers, faults for {case.seconds:.0f}s")

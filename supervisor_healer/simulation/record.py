@@ -82,7 +82,7 @@ class Ailment:
 class Record:
     """What is told of the past; moments are those of the record's clock, its steps taken out.
 
-    `without`: workers and files that the architecture does not have, or has otherwise.
+    `without`: workers that the architecture does not have.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -223,8 +223,6 @@ class _Reading:
                 path, age = found.groups()
                 if path in self._sources:
                     self._away.setdefault(path, line.at - (durations.parse(age) if age else 0.0))
-                elif path not in self._workers:
-                    self._record.without.add(path)
 
     def _returns(self, line: Line) -> None:
         """Files that have been in order again since some time."""

@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from supervisor_healer.core.limits import Limits
 from supervisor_healer.core.model import Architecture
 from supervisor_healer.core.pipeline import Producers
 from supervisor_healer.simulation.happenings import HAPPENINGS, Event
 from supervisor_healer.simulation.record import ENDS, RELAPSE, Ailment, Record, read
+from supervisor_healer.simulation.staging import WRITES
 from supervisor_healer.simulation.story import HEALER, Line, Story, tell
+from supervisor_healer.simulation.timeline import MINUTE
 from supervisor_healer.words import counted, duration, listed
 
 TROUBLE = frozenset(("convicted", "restart", "failed"))
-SAME = 1.0  # seconds of difference that are none
 LIMITS = """\
 What a journal cannot tell, and what is assumed here instead:
 - how the programs work: that each writes at the pace that the limits ask for, unless --scenario is edited
@@ -24,7 +26,8 @@ What a journal cannot tell, and what is assumed here instead:
   between the last that failed and the one that helped
 - whether a worker would have recovered without the restart that it got: it is taken to be ailing until then
 - which outputs a worker with several went on writing: it is taken to hang as a whole
-- the exact moments: ages in the history have two units (7m30s, 41h), and the waits between attempts are drawn anew
+- the exact moments: ages in the history have two units (7m30s, 41h), the waits between attempts are drawn anew, and
+  the next input comes when it comes: recoveries that differ by less than a third of max_age are taken as the same
 - disks, repairs of configs, component healers, and what was never late enough to be noted: they are not replayed
 - what operators would have done otherwise: their stops, starts, heals and unmonitors come as they came"""
 
@@ -56,12 +59,12 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One ailment as it went, and as it would go; `at` is the moment of the record at which it began."""
+    """One ailment as it went, and as it would go; `same`: seconds of difference that are none."""
 
     ailment: Ailment
-    at: float
     was: Course
     would: Course
+    same: float
 
     def differences(self) -> Iterator[str]:
         """In what they differ."""
@@ -74,7 +77,7 @@ class Pair:
             yield "never well again" if self.would.ended is None else "well again"
         elif self.was.ended is not None and self.would.ended is not None:
             later = self.would.ended - self.was.ended
-            if abs(later) > SAME:
+            if abs(later) >= self.same:
                 yield f"well again {duration(abs(later))} {'later' if later > 0 else 'earlier'}"
 
 
@@ -104,6 +107,8 @@ def play_again(record: Record, architecture: Architecture) -> Contrast:
     """Play the record's scenario, and hold both against each other."""
     scenario, zero = record.scenario(), record.zero
     story = tell(architecture, scenario)
+    limits = Limits(architecture.files)
+    slack = {spec.name: min(limits.max_ages(spec.outputs), default=MINUTE) / WRITES for spec in architecture.workers}
     past = [line for line in record.lines if line.at >= zero]
     pairs = []
     for ailment in record.ailments:
@@ -111,7 +116,7 @@ def play_again(record: Record, architecture: Architecture) -> Contrast:
         ends = min(later, default=float("inf"))
         was = _course(past, ailment.worker, ailment.begins, ends)
         would = _course(_of_healer(story.lines), ailment.worker, ailment.begins - zero, ends - zero)
-        pairs.append(Pair(ailment, ailment.begins, was, would))
+        pairs.append(Pair(ailment, was, would, slack[ailment.worker]))
     return Contrast(record, story, tuple(pairs))
 
 
@@ -147,7 +152,7 @@ def pages(contrast: Contrast, title: str) -> Iterator[str]:
     yield f"{title}: {counted(len(pairs), 'incident')}, {counted(len(record.others), 'other event')}"
     for pair in pairs:
         yield ""
-        yield f"{moment(record.wall(pair.at))}  {pair.ailment.worker} {_what(pair.ailment)}"
+        yield f"{moment(record.wall(pair.ailment.begins))}  {pair.ailment.worker} {_what(pair.ailment)}"
         yield f"  was       {pair.was.in_words()}"
         yield f"  would be  {pair.would.in_words()}"
         yield f"  -> {', '.join(pair.differences()) or 'no difference'}"
@@ -215,7 +220,7 @@ def as_json(contrast: Contrast) -> dict[str, Any]:
     return {
         "incidents": [
             {
-                "at": round(contrast.record.wall(pair.at), 3),
+                "at": round(contrast.record.wall(pair.ailment.begins), 3),
                 "worker": pair.ailment.worker,
                 "what": _what(pair.ailment),
                 "was": course(pair.was),

@@ -85,12 +85,10 @@ def _members(workers: Sequence[WorkerSpec]) -> dict[str, list[str]]:
 
 
 def _program(spec: WorkerSpec, habits: Habits, limits: Limits, pace: float) -> Mapping[str, Any]:
-    period = habits.period
-    if period is None and limits.triggers(spec):
-        period = min(limits.max_ages(spec.outputs), default=UNLIMITED) / LOOKS
+    period = pace / (LOOKS if limits.triggers(spec) else WRITES) if habits.period is None else habits.period
     restarts = habits.autorestart if habits.autorestart is not None else spec.kind is Kind.SERVICE
     return {
-        "period": pace / WRITES if period is None else period,
+        "period": period,
         "work": habits.work,
         "slow_starts": habits.startup,
         "autorestart": restarts,

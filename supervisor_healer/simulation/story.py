@@ -13,11 +13,12 @@ from supervisor_healer.core.report import Entry
 from supervisor_healer.simulation.happenings import HAPPENINGS, Event
 from supervisor_healer.simulation.scenario import Scenario
 from supervisor_healer.simulation.staging import plan_of
+from supervisor_healer.simulation.timeline import MINUTE
 from supervisor_healer.simulation.world import HEAD_START, BrokenPromiseError, World
 from supervisor_healer.words import render
 
 FINE = frozenset((Health.HEALTHY, Health.IDLE))
-WARMING = 20  # as many max_ages at most does it take until all is well
+WARMING = 5  # so many times the longest max_age at most does it take until all is well
 SCENARIO, HEALER = "scenario", "healer"
 
 
@@ -94,7 +95,7 @@ class Story:
         ]
         if not concerned:
             return Recovery(event, 0.0, restarts)
-        lasts = max(event.at + event.lasts, concerned[0].ends or 0.0)
+        lasts = max(event.at + event.lasts, concerned[0].begins, concerned[0].ends or 0.0)
         ends = [episode.ends for episode in concerned if episode.begins <= lasts]
         return Recovery(event, None if None in ends else max(filter(None, ends)) - event.at, restarts)
 
@@ -144,12 +145,13 @@ class _Teller:
     def _warm_up(self) -> None:
         """Until all is well; what is told of that is not part of the story."""
         world = self._world
-        longest = max((spec.max_age or 0.0 for spec in world.pipeline.files.values() if spec.path), default=0.0)
+        files, workers = world.pipeline.files, world.pipeline.workers.values()
+        longest = max((files[path].max_age or 0.0 for spec in workers for path in spec.outputs), default=0.0)
 
         def is_well() -> bool:
             return world.healer.turns > 0 and all(state in FINE for state in world.states().values())
 
-        world.run_until(world.time.mono + WARMING * max(longest, 60.0), is_well)
+        world.run_until(world.time.mono + WARMING * max(longest, MINUTE), is_well)
         self._zero = world.time.elapsed
         self._noted = len(world.healer.chronicle.history)
         self._story.unwell = {name: state for name, state in world.states().items() if state not in FINE}

@@ -9,7 +9,7 @@ import sys
 import time
 
 PACE = 0.25
-ROTATE_AT = 16_384  # bytes
+ROTATE_AT = 2048  # bytes; all on the small disk together must leave room there
 
 sink, *sources = sys.argv[1:]
 hung = f"hang.{os.getpid()}"

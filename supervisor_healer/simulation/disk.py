@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -100,8 +99,3 @@ class Disk:
 def written_as(path: str) -> str:
     """The path that a producer of `path` writes: a pattern stands for one file of that form here."""
     return path.replace("*", "1")
-
-
-def written_all(paths: Iterable[str]) -> list[str]:
-    """`written_as` of each."""
-    return [written_as(path) for path in paths]

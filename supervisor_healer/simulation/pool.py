@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from supervisor_healer.errors import HealerError
-from supervisor_healer.simulation.case import Outcome
+from supervisor_healer.simulation.case import Case, Outcome
 from supervisor_healer.simulation.run import play
 from supervisor_healer.simulation.worlds import case_of
 
@@ -27,9 +27,9 @@ class PlayError(HealerError):
     """A seed could not be played to its end: an error in the simulator or in the core, not a broken promise."""
 
 
-def play_seed(seed: int) -> Outcome:
+def play_seed(make_case: Callable[[int], Case], seed: int) -> Outcome:
     """The outcome of one seed."""
-    return play(case_of(seed))
+    return play(make_case(seed))
 
 
 def _played(play_one: Callable[[int], Result], seed: int) -> Result:
@@ -40,9 +40,9 @@ def _played(play_one: Callable[[int], Result], seed: int) -> Result:
         raise PlayError(f"seed {seed}: {type(error).__name__}: {error}") from error
 
 
-def outcomes(seeds: range, jobs: int) -> Generator[Outcome, None, None]:
+def outcomes(seeds: range, jobs: int, make_case: Callable[[int], Case] = case_of) -> Generator[Outcome, None, None]:
     """Those of the seeds' cases."""
-    return results(play_seed, seeds, jobs)
+    return results(partial(play_seed, make_case), seeds, jobs)
 
 
 def results(play_one: Callable[[int], Result], seeds: range, jobs: int) -> Generator[Result, None, None]:

@@ -15,8 +15,11 @@ FINE = frozenset((Health.HEALTHY, Health.IDLE))
 
 #: Faults that are an incident of the pipeline's; the others befall the healer, or are people's.
 INCIDENTS = frozenset(
-    ("hang", "die", "doom", "crash_loop", "curse", "delay", "mute", "garble", "remove", "fill", "date_ahead")
-    + ("outage", "flicker")
+    {
+        *("hang", "die", "doom", "crash_loop", "curse", "delay"),
+        *("mute", "garble", "remove", "fill", "date_ahead"),
+        *("outage", "flicker"),
+    }
 )
 SAMPLES = 20  # looks at a worker that hangs, in each max_age of its output
 LONGEST_SAMPLE = 5.0  # seconds between two of them at most

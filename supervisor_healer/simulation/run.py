@@ -8,7 +8,7 @@ from supervisor_healer.core.model import Health, Kind
 from supervisor_healer.simulation.case import Case, Fault, Hang, Outcome
 from supervisor_healer.simulation.faults import end_all, strike
 from supervisor_healer.simulation.promises import Violation
-from supervisor_healer.simulation.timeline import DAY, MINUTE
+from supervisor_healer.simulation.timeline import DAY, HOUR, MINUTE
 from supervisor_healer.simulation.world import HEAD_START, BrokenPromiseError, World
 
 FINE = frozenset((Health.HEALTHY, Health.IDLE))
@@ -34,11 +34,11 @@ def make_world(case: Case) -> World:
 
 
 def settles_within(case: Case) -> float:
-    """Seconds after the last fault within which everything is healthy: quarantines probe, at most daily; budgets
-    refill; ages, holds and catch-ups pass."""
+    """Seconds after the last fault within which everything is healthy: quarantines probe, at most daily, and wait at
+    most twice as long as they have waited in all before; budgets refill; ages, holds and catch-ups pass."""
     slowest = max((spec.max_age or 0.0 for spec in case.plan.files), default=0.0)
     longest = max((spec.retry_after for spec in case.plan.workers), default=0.0)
-    return 2 * max(DAY, longest) + 10 * slowest
+    return 2 * max(min(DAY, 2 * case.seconds), longest) + HOUR + 10 * slowest
 
 
 def play(case: Case) -> Outcome:

@@ -327,7 +327,9 @@ OF_NOBODY = frozenset((*HEALERS_FAULTS, *OF_THE_HOST, "grain", "lag", "ambush", 
 AT_ONCE = ("hang", "die")  # that may befall many at once
 
 
-def _faults(rng: random.Random, plan: Plan, mood: Sequence[Sequence[str]], seconds: float, count: int) -> list[Fault]:
+def draw_faults(
+    rng: random.Random, plan: Plan, mood: Sequence[Sequence[str]], seconds: float, count: int
+) -> list[Fault]:
     """`count` faults within the time; some come in a burst, and some strike many workers at once."""
     faults: list[Fault] = []
     names = [spec.name for spec in plan.workers]
@@ -369,12 +371,13 @@ def case_of(seed: int) -> Case:
     PIPELINES[shape](sketch)
     plan = sketch.plan()
     seconds = rng.choice((1, 2, 3)) * HOUR if brief or wide else rng.choice((0.25, 0.5, 0.5, 1.0)) * DAY
-    faults = _faults(rng, plan, MOODS[mood], seconds, rng.randint(3, 20))
+    faults = draw_faults(rng, plan, MOODS[mood], seconds, rng.randint(3, 20))
     return Case(seed, f"{shape} {mood}", plan, faults, seconds)
 
 
 #: Those in which a first set of rules failed, and two plain ones.
 HARD_SHAPES = ("batch", "idle", "join", "rare", "slow", "flicker", "chain", "random")
+HARD = "hard"  # the last word of their kind
 HARD_MOOD = ("hang",) * 12 + ("die", "crash_loop", "curse", "delay", "outage", "outage", "flicker", "step", "stall")
 HARD_FAULTS = 20
 
@@ -389,5 +392,5 @@ def hard_case(seed: int) -> Case:
     shape = HARD_SHAPES[seed % len(HARD_SHAPES)]
     PIPELINES[shape](sketch)
     plan = sketch.plan()
-    faults = _faults(rng, plan, (HARD_MOOD,), 2 * DAY, HARD_FAULTS)
-    return Case(seed, f"{shape} hard", plan, faults, 2 * DAY)
+    faults = draw_faults(rng, plan, (HARD_MOOD,), 2 * DAY, HARD_FAULTS)
+    return Case(seed, f"{shape} {HARD}", plan, faults, 2 * DAY)

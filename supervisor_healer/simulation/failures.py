@@ -8,6 +8,7 @@ from supervisor_healer.simulation.case import Case
 from supervisor_healer.simulation.faults import in_words
 from supervisor_healer.simulation.promises import PROMISES, Violation
 from supervisor_healer.simulation.shrink import Kept, Shrunk
+from supervisor_healer.simulation.worlds import HARD
 from supervisor_healer.words import counted, duration
 
 #: The promises by number, as the README begins them.
@@ -31,13 +32,13 @@ def violation_lines(case: Case, violation: Violation, shrunk: Shrunk | None) -> 
     yield f"seed {case.seed} ({case.kind}) broke {violation}"
     yield f"  promise {PROMISES[violation.invariant]}: {WORDS[PROMISES[violation.invariant]]}"
     if shrunk is None:
-        yield f"  replay: {command(case.seed)}"
+        yield f"  replay: {command(case)}"
         return
     yield f"  it takes {len(shrunk.kept)} of {counted(len(case.faults), 'fault')} (after {counted(shrunk.runs, 'run')})"
     yield from fault_lines(case, shrunk.kept)
     if shrunk.violation != violation:
         yield f"  then it breaks {shrunk.violation}"
-    yield f"  replay: {command(case.seed, shrunk.kept, shrunk.until)}"
+    yield f"  replay: {command(case, shrunk.kept, shrunk.until)}"
 
 
 def fault_lines(case: Case, kept: Iterable[int]) -> Iterator[str]:
@@ -47,9 +48,10 @@ def fault_lines(case: Case, kept: Iterable[int]) -> Iterator[str]:
         yield f"  {index:5}  at {duration(fault.at):>7}  {in_words(fault)}"
 
 
-def command(seed: int, kept: Sequence[int] | None = None, until: float | None = None) -> str:
+def command(case: Case, kept: Sequence[int] | None = None, until: float | None = None) -> str:
     """What a shell takes to show it again."""
-    words = f"supervisor-healer simulate --seeds 1 --first-seed {seed}"
+    words = f"supervisor-healer simulate{' --hard' if case.kind.endswith(HARD) else ''}"
+    words += f" --seeds 1 --first-seed {case.seed}"
     if kept is not None:
         words += f" --only {','.join(map(str, kept)) or NO_FAULTS}"
     if until is not None:

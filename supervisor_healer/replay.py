@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -21,6 +22,7 @@ from supervisor_healer.simulation.rehearsal import DONE, ERRORS, UNUSABLE, archi
 from supervisor_healer.simulation.replay import as_json, moment, pages, play_again, recorded
 from supervisor_healer.simulation.scenario import as_yaml
 from supervisor_healer.simulation.story import Line
+from supervisor_healer.terminal import say
 
 DESCRIPTION = """\
 Takes the incidents out of a healer's journal (which is only read; the healer may be running), plays them again under
@@ -44,12 +46,13 @@ def main(words: Sequence[str]) -> int:
     record = recorded(_since(lines, options.since), architecture)
     title = f"{options.journal} under {options.architecture}"
     if not (record.ailments or record.others):
-        print(f"{title}: no incident of its workers among {len(record.lines)} lines of history")
+        say(f"{title}: no incident of its workers among {len(record.lines)} lines of history", sys.stdout)
         return DONE
     if options.scenario is not None and not _written(options.scenario, record, title):
         return UNUSABLE
     contrast = play_again(record, architecture)
-    print(json.dumps(as_json(contrast), indent=2) if options.json else "\n".join(pages(contrast, title)))
+    text = json.dumps(as_json(contrast), indent=2) if options.json else "\n".join(pages(contrast, title))
+    say(text, sys.stdout)
     return ERRORS if contrast.story.broken else DONE
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from supervisor_healer.architecture import durations
 from supervisor_healer.simulation.happenings import Event
@@ -18,6 +19,7 @@ from supervisor_healer.simulation.timeline import MINUTE
 
 LEAD = MINUTE  # from the beginning of the scenario to the first event
 RELAPSE = 600.0  # seconds within which a death after a restart is the same ailment
+STARTSECS = 1.0  # seconds that any start takes
 FATAL_AFTER = 8.0  # seconds from a death to FATAL: supervisord's own tries, startretries=3
 ENDS = frozenset(("healed", "idle", "recovered"))
 OPERATOR = "asked for by an operator"
@@ -28,6 +30,7 @@ _OUTPUT = re.compile(r"output: (.+?) (stale|missing)(?:, (\S+) old)?(?: \(|,|$)"
 _INPUT = re.compile(r"input: (.+?) fresh, .*in order for (\S+?)(?:,|$)")
 _ROOT = re.compile(r"(.+) \((?:late|stale|missing|unknown)(?:, (\S+) old)?\)")
 _STARTED = re.compile(r"process: .* started (\S+) ago")
+_HEALED = re.compile(r"new output in .+ (\S+) after the start")
 _FOR = re.compile(r"unmonitored(?: for (\S+))?, by an operator")
 _STEP = re.compile(r"the wall clock was stepped by ([+-])(\S+),")
 _SLEPT = re.compile(r"the healer woke (\S+) too late")
@@ -110,15 +113,15 @@ class Record:
         return Scenario(last + WATCHED_AFTER, tuple(moved), self.habits)
 
 
-def read(lines: Iterable[Line], workers: Sequence[str], sources: Sequence[str]) -> Record:
-    """What the history's `lines` tell of these workers and of these files from outside."""
-    return _Reading(frozenset(workers), frozenset(sources)).read(lines)
+def read(lines: Iterable[Line], workers: Mapping[str, float], sources: Sequence[str]) -> Record:
+    """What the history's `lines` tell of these workers (name -> start-up grace) and of these files from outside."""
+    return _Reading(workers, frozenset(sources)).read(lines)
 
 
 class _Reading:
     """Goes through the lines once, oldest first."""
 
-    def __init__(self, workers: frozenset[str], sources: frozenset[str]) -> None:
+    def __init__(self, workers: Mapping[str, float], sources: frozenset[str]) -> None:
         self._workers, self._sources = workers, sources
         self._record = Record()
         self._ailing: dict[str, Ailment] = {}
@@ -170,6 +173,7 @@ class _Reading:
             case "refused" if line.text.startswith("heal " + OPERATOR):
                 self._record.others.append(Event(line.at, "heal", line.who))
             case event if event in ENDS:
+                self._started_up(line)
                 self._over(line, by_itself=event == "recovered")
             case _:
                 pass
@@ -183,7 +187,7 @@ class _Reading:
         begins, what = line.at, ""
         if verdict.startswith("down: process EXITED"):
             what = "die"
-            self._record.habits[name] = Habits(autorestart=False)
+            self._habits(name, autorestart=False)
         elif verdict.startswith("down: process FATAL"):
             what, begins = "fail_to_start", line.at - FATAL_AFTER
         elif (progress := _last_progress(line)) is not None:
@@ -206,6 +210,17 @@ class _Reading:
         if OPERATOR in line.text:
             what = "force" if line.text.startswith("forced") else "heal"
             self._record.others.append(Event(line.at, what, line.who))
+
+    def _started_up(self, line: Line) -> None:
+        """From a start to the first output it takes what it takes to start; the quickest tells, if it is no wait."""
+        if (found := _HEALED.search(line.text)) is not None:
+            took = durations.parse(found[1])
+            known = self._record.habits.get(line.who, Habits()).startup or took
+            if STARTSECS < took <= self._workers[line.who]:
+                self._habits(line.who, startup=min(took, known))
+
+    def _habits(self, name: str, **known: Any) -> None:
+        self._record.habits[name] = replace(self._record.habits.get(name, Habits()), **known)
 
     def _over(self, line: Line, *, by_itself: bool) -> None:
         self._well_since[line.who] = line.at

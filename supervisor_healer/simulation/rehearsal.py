@@ -15,6 +15,7 @@ from supervisor_healer.errors import Problem
 from supervisor_healer.simulation.scenario import load
 from supervisor_healer.simulation.story import tell
 from supervisor_healer.simulation.telling import as_json, pages
+from supervisor_healer.terminal import say
 
 DONE, ERRORS, UNUSABLE = 0, 1, 2
 DESCRIPTION = """\
@@ -27,8 +28,7 @@ no scenario was given: what is to happen to the pipeline? For example, in a file
     events:
       - {{at: 5m, what: hang, worker: {worker}}}
 
-and then: supervisor-healer simulate {architecture} --scenario incident.yaml
-"""
+and then: supervisor-healer simulate {architecture} --scenario incident.yaml"""
 
 
 def is_meant(words: Sequence[str]) -> bool:
@@ -55,20 +55,16 @@ def run(architecture_path: str, scenario_path: str | None, out: TextIO, *, is_js
         return ERRORS
     if scenario_path is None:
         worker = next((spec.name for spec in architecture.workers), "NAME")
-        print(EXAMPLE.format(worker=worker, architecture=architecture_path), end="", file=sys.stderr)
+        say(EXAMPLE.format(worker=worker, architecture=architecture_path), sys.stderr)
         return UNUSABLE
     scenario, problems = load(scenario_path, architecture)
     report(problems)
     if scenario is None:
         return ERRORS
     story = tell(architecture, scenario)
-    if is_json:
-        json.dump(as_json(story, scenario.events, architecture.mode), out, indent=2)
-        print(file=out)
-    else:
-        title = f"{architecture_path} with {scenario_path}"
-        for line in pages(story, scenario.events, title, architecture.mode):
-            print(line, file=out)
+    title = f"{architecture_path} with {scenario_path}"
+    lines = pages(story, scenario.events, title, architecture.mode)
+    say(json.dumps(as_json(story, scenario.events, architecture.mode), indent=2) if is_json else "\n".join(lines), out)
     return ERRORS if story.broken else DONE
 
 
@@ -83,4 +79,4 @@ def architecture_at(path: str) -> Architecture | None:
 def report(problems: Sequence[Problem]) -> None:
     """Tell what is wrong with a file."""
     for problem in problems:
-        print(problem, file=sys.stderr)
+        say(str(problem), sys.stderr)

@@ -21,7 +21,8 @@ from supervisor_healer.words import counted, duration, listed
 TROUBLE = frozenset(("convicted", "restart", "failed"))
 LIMITS = """\
 What a journal cannot tell, and what is assumed here instead:
-- how the programs work: that each writes at the pace that the limits ask for, unless --scenario is edited
+- how the programs work: that each writes at the pace that the limits ask for, and starts up in the shortest time in
+  which it was healed; --scenario FILE writes all of it into a file that can be edited
 - what would have helped earlier: one restart, where one has helped; where some had failed, any restart from halfway
   between the last that failed and the one that helped
 - whether a worker would have recovered without the restart that it got: it is taken to be ailing until then
@@ -99,7 +100,8 @@ class Contrast:
 def recorded(lines: Iterable[Line], architecture: Architecture) -> Record:
     """What the history's lines tell of the workers of this architecture."""
     written_by = Producers(architecture.workers)
-    workers = [spec.name for spec in architecture.workers]
+    limits = Limits(architecture.files)
+    workers = {spec.name: limits.startup_grace(spec) for spec in architecture.workers}
     return read(lines, workers, [path for path in architecture.files if not written_by.of(path)])
 
 

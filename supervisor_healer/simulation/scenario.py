@@ -166,13 +166,11 @@ def as_yaml(scenario: Scenario, comment: str) -> str:
     import yaml  # noqa: PLC0415 - only who writes one needs the writer
 
     lines = [*(f"# {line}".rstrip() for line in comment.splitlines()), f"duration: {exact(scenario.seconds)}"]
-    plain: dict[str, Any] = {
-        name: {"autorestart": habits.autorestart}
-        for name, habits in scenario.programs.items()
-        if habits.autorestart is not None
-    }
-    if plain:
-        lines.append(yaml.safe_dump({"programs": plain}, default_flow_style=None, allow_unicode=True).rstrip())
+    programs = {name: given for name, habits in scenario.programs.items() if (given := _plain(habits))}
+    sources = {path: exact(period) for path, period in scenario.sources.items()}
+    for key, named in (("programs", programs), ("sources", sources)):
+        if named:
+            lines.append(yaml.safe_dump({key: named}, default_flow_style=None, allow_unicode=True).rstrip())
     lines.append(f"events: # {counted(len(scenario.events), 'event')}")
     for event in scenario.events:
         keys = {"at": exact(event.at), "what": event.what}
@@ -183,6 +181,12 @@ def as_yaml(scenario: Scenario, comment: str) -> str:
         flow = yaml.safe_dump(keys, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False)
         lines.append(f"  - {flow.rstrip()}")
     return "\n".join(lines) + "\n"
+
+
+def _plain(habits: Habits) -> dict[str, Any]:
+    given = {"period": habits.period, "work": habits.work, "startup": habits.startup}
+    plain: dict[str, Any] = {key: exact(seconds) for key, seconds in given.items() if seconds}
+    return plain if habits.autorestart is None else {**plain, "autorestart": habits.autorestart}
 
 
 def exact(seconds: float) -> str:

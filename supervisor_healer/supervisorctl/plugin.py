@@ -9,7 +9,7 @@ import xmlrpc.client
 from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_healer.supervisorctl import parsing, session, typed
-from supervisor_healer.supervisorctl.terminal import say
+from supervisor_healer.terminal import say
 
 
 class HealerControllerPlugin(ControllerPluginBase):  # type: ignore[misc] # it has no types

@@ -16,8 +16,8 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from supervisor_healer.supervisorctl import session
 from supervisor_healer.supervisorctl.parsing import HelpAsked, Parser, UsageError, help_text
-from supervisor_healer.supervisorctl.terminal import say
 from supervisor_healer.supervisorctl.typed import Typed, plain, with_console_script
+from supervisor_healer.terminal import say
 
 
 class Address(NamedTuple):

@@ -130,10 +130,13 @@ def test_it_ends_with_what_a_journal_cannot_tell(tmp_path: Path, capsys: pytest.
 # --- what a history tells ----------------------------------------------------------------------------------------
 
 
+TOOK = ((1000, "1m"), (2000, "40s"), (3000, "6m"), (4000, "50s"))  # six minutes are longer than its grace: a wait
+
+
 def record(*notes: tuple[float, str, str, str, Sequence[str]]) -> Record:
     """What these tell of workers wa and wb and of the source `in.jsonl`: at, who, event, text, evidence."""
     lines = [Line(at, "record", who, event, text, tuple(evidence)) for at, who, event, text, evidence in notes]
-    return read(lines, ["wa", "wb"], ["in.jsonl"])
+    return read(lines, {"wa": 300.0, "wb": 300.0}, ["in.jsonl"])
 
 
 def test_a_hang_begins_with_the_last_progress() -> None:
@@ -249,6 +252,11 @@ def test_deaths_soon_after_a_restart_are_a_crash_loop() -> None:
     events = [list(ailment.events()) for ailment in found.ailments]
     assert events == [[Event(1000, "crash_loop", "wa", lasts=30, by=20)], [Event(9000, "die", "wa")]]
     assert found.habits == {"wa": Habits(autorestart=False)}
+
+
+def test_a_start_takes_the_shortest_time_in_which_it_was_proven() -> None:
+    healed = [(at, "wa", "healed", f"new output in a.out {took} after the start", []) for at, took in TOOK]
+    assert record(*healed).habits == {"wa": Habits(startup=40)}
 
 
 def test_who_is_no_longer_in_the_architecture_is_named() -> None:

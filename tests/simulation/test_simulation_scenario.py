@@ -69,6 +69,9 @@ EVENTS: Mapping[str, str] = {
 }
 
 
+HABITS = "{engine: {autorestart: false, period: 1m30s}, builder: {work: 3s, startup: 0.5s}}"
+
+
 # --- what can happen ---------------------------------------------------------------------------------------------
 
 
@@ -263,7 +266,7 @@ def test_a_written_scenario_reads_back_as_the_same(tmp_path: Path) -> None:
     events = "".join(
         f"- {{{', '.join(filter(None, [f'at: 1m, what: {what}', keys]))}}}\n" for what, keys in EVENTS.items()
     )
-    scenario = loaded(tmp_path, f"duration: 90m\nprograms: {{engine: {{autorestart: false}}}}\nevents:\n{events}")
+    scenario = loaded(tmp_path, f"duration: 90m\nprograms: {HABITS}\nsources: {{raw.jsonl: 30s}}\nevents:\n{events}")
     again, problems = load(scenario_file(tmp_path, as_yaml(scenario, "a\n\nb: c")), architecture(tmp_path))
     assert (again, problems) == (scenario, ())
 

@@ -39,7 +39,7 @@ PROMISES: Mapping[str, int] = {
     "unharmed": 8,
     "explained": 10,
     "keeps_pace": 9,
-    "recovers": 1,
+    "recovers": 4,
     "left_stopped": 2,
 }
 

@@ -6,10 +6,9 @@ them, and can be killed at any decision; another one goes on with what was writt
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from supervisor_healer.core.engine import Engine
@@ -17,79 +16,24 @@ from supervisor_healer.core.model import Now
 from supervisor_healer.core.news import Event
 from supervisor_healer.core.orders import (
     Answer,
-    Consult,
-    Create,
     Decision,
     Note,
     Remember,
-    Repair,
-    Restore,
-    Signal,
     Start,
     Stop,
     Tell,
 )
 from supervisor_healer.core.pipeline import Pipeline
-from supervisor_healer.core.report import Report
+from supervisor_healer.simulation.chronicle import Chronicle, Errand
 from supervisor_healer.simulation.disk import Disk
 from supervisor_healer.simulation.host import Host
 from supervisor_healer.simulation.promises import CLOCKS_APART, OVERSLEPT, Promises
+from supervisor_healer.simulation.store import Store
 from supervisor_healer.simulation.timeline import Timeline
-
-Errand = Create | Repair | Restore | Signal | Consult  # what is neither supervisord's nor words
 
 UNREACHABLE_PAUSE = 1.0  # seconds until supervisord is asked again after a call that failed
 TICK = 5.0  # seconds between two of supervisord's beats, at which lost events are made up for
 FOLLOW = 0.5  # seconds, the same while a stop or start is under way
-
-
-@dataclass
-class Chronicle:
-    """What the healer has said and ordered, in order; moments are seconds from the world's beginning."""
-
-    history: list[tuple[float, Note]] = field(default_factory=list)
-    orders: list[tuple[float, Stop | Start]] = field(default_factory=list)
-    answers: dict[str, Answer] = field(default_factory=dict)
-    told: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    reports: list[Report] = field(default_factory=list)
-    errands: list[tuple[float, Errand]] = field(default_factory=list)
-
-
-@dataclass
-class Store:
-    """The journal: memories as JSON text, and when a healer was last alive. `failing`: why it takes nothing, or ''.
-
-    What it did not take is kept for it by the process, as the listener does, and comes with the next that it takes.
-    """
-
-    texts: dict[tuple[str, str], str] = field(default_factory=dict)
-    seen_alive: Now | None = None
-    failing: str = ""
-    damaged: str = ""  # why what was in it is lost, '' it is not
-    unsaved: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def write(self, items: Sequence[Remember], now: Now) -> str:
-        """Take all of it, or say why not, once."""
-        news = not self.unsaved
-        self.unsaved.update({(one.kind, one.name): json.dumps(one.memory, allow_nan=False) for one in items})
-        if self.failing:
-            return self.failing if news else ""
-        self.texts.update(self.unsaved)
-        self.unsaved.clear()
-        self.seen_alive = now
-        return ""
-
-    def remembered(self, kind: str, name: str) -> dict[str, Any]:
-        """One memory, {} where there is none."""
-        memory: dict[str, Any] = json.loads(self.texts.get((kind, name), "{}"))
-        return memory
-
-    def memories(self) -> dict[str, dict[str, Any]]:
-        """All of it by kind and name."""
-        result: dict[str, dict[str, Any]] = defaultdict(dict)
-        for (kind, name), text in self.texts.items():
-            result[kind][name] = json.loads(text)
-        return result
 
 
 @dataclass

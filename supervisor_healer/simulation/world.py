@@ -20,8 +20,9 @@ from supervisor_healer.core.model import ConfigSpec, ConsumerSpec, FileSpec, Hea
 from supervisor_healer.core.news import ComponentResult, HealRequest, MonitorRequest, RestoreRequest, VerifyRequest
 from supervisor_healer.core.orders import Consult, Decision, Signal
 from supervisor_healer.core.pipeline import Pipeline, expand
+from supervisor_healer.simulation.chronicle import Errand
 from supervisor_healer.simulation.disk import Disk
-from supervisor_healer.simulation.healer import Errand, Healer
+from supervisor_healer.simulation.healer import Healer
 from supervisor_healer.simulation.host import Host
 from supervisor_healer.simulation.mender import VALID, Mender
 from supervisor_healer.simulation.mind import Mind
@@ -255,8 +256,7 @@ class World:
         shift = self.time.begin_anew(UPTIME_OF_A_BOOT)
         self.disk.shift(shift)
         self.promises.rebooted(shift)
-        for path, on in self.outside.items():
-            self.outside[path] = on
+        for path in self.outside:
             self._feed(path, self.plan.outside[path])
         for name, program in self.programs.items():
             program.consumed += shift

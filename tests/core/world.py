@@ -32,7 +32,7 @@ from supervisor_healer.core.orders import Consult, Create, Decision, Repair, Res
 from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.core.report import Entry, Report
 from supervisor_healer.core.verdicts import ConsumerVerdict
-from supervisor_healer.simulation.healer import Errand
+from supervisor_healer.simulation.chronicle import Errand
 from supervisor_healer.simulation.mender import HOPELESS, INVALID, MISSING, UNREADABLE, VALID
 from supervisor_healer.simulation.timeline import BOOT, DAY, EPOCH, HOUR, MINUTE
 from supervisor_healer.simulation.world import Plan, kills_at

@@ -23,16 +23,16 @@ def load(path: str) -> Architecture:
     return architecture
 
 
-def examine(path: str) -> tuple[Architecture | None, tuple[Problem, ...]]:
+def examine(path: str, *, elsewhere: bool = False) -> tuple[Architecture | None, tuple[Problem, ...]]:
     """The architecture in the YAML file at `path`, None if it has errors, and all errors and warnings in file order.
 
-    Never raises for what a person may have written.
+    `elsewhere`: it is of another host, so its root need not be here. Never raises for what a person may have written.
     """
     sources = gather(path)
     if sources.main is None:
         return None, sources.in_file_order()
     main = Entry("", "", sources.main.value, sources.main)
-    root = _root(sources, main)
+    root = _root(sources, main, elsewhere=elsewhere)
     draft = Draft(sources, root)
     draft.build()
     cycle = draft.setting("cycle")
@@ -63,13 +63,13 @@ def examine(path: str) -> tuple[Architecture | None, tuple[Problem, ...]]:
     ), problems
 
 
-def _root(sources: Sources, main: Entry) -> str:
+def _root(sources: Sources, main: Entry, *, elsewhere: bool) -> str:
     """The absolute path of the root; what it is relative to is the folder of the file that names it."""
     entry = sources.settings.get("root", main)
     value = entry.value if entry is not main and "root" not in sources.bad else "."
     folder = os.path.dirname(os.path.abspath(entry.document.path))
     root = os.path.normpath(os.path.join(folder, value))
-    if not os.path.isdir(root):
+    if not (elsewhere or os.path.isdir(root)):
         what = "is not a folder" if os.path.lexists(root) else "does not exist"
         sources.error(entry, "root", f"the folder {root} {what}", "an existing folder, relative to this file")
     return root

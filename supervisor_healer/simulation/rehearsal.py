@@ -69,8 +69,8 @@ def run(architecture_path: str, scenario_path: str | None, out: TextIO, *, is_js
 
 
 def architecture_at(path: str) -> Architecture | None:
-    """The architecture, or None after its errors were printed."""
-    architecture, problems = examine(path)
+    """The architecture, perhaps of another host, or None after its errors were printed."""
+    architecture, problems = examine(path, elsewhere=True)
     if architecture is None:
         report([problem for problem in problems if problem.severity == "error"])
     return architecture

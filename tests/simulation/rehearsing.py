@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supervisor_healer.architecture.loader import load as load_architecture
+from supervisor_healer.architecture.loader import examine
 from supervisor_healer.cli import main
 from supervisor_healer.core.model import Architecture
 from supervisor_healer.errors import Problem
@@ -36,7 +36,9 @@ def architecture_file(folder: Path, text: str = ARCHITECTURE, name: str = "archi
 
 
 def architecture(folder: Path, text: str = ARCHITECTURE) -> Architecture:
-    return load_architecture(architecture_file(folder, text))
+    found, problems = examine(architecture_file(folder, text), elsewhere=True)
+    assert found is not None, problems
+    return found
 
 
 def scenario_file(folder: Path, text: str) -> str:

@@ -259,6 +259,10 @@ def test_without_a_scenario_an_example_is_shown_that_works(tmp_path: Path, capsy
     assert told(tmp_path, example).restarts == {"builder": 1}
 
 
+def test_the_architecture_may_be_of_another_host(tmp_path: Path) -> None:
+    assert told(tmp_path, ONE, f"root: not/here\n{ARCHITECTURE}").restarts == {"predictor": 1}
+
+
 # --- writing one -------------------------------------------------------------------------------------------------
 
 

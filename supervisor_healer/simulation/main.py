@@ -111,7 +111,8 @@ def _show(make_case: Callable[[int], Case], seed: int, only: Kept | None, until:
     kept = tuple(range(len(whole.faults))) if only is None else only
     case = narrow(whole, kept, until)
     print(f"seed {seed} ({case.kind}): {len(case.plan.workers)} workers, faults for {case.seconds:.0f}s")
-    print("\n".join(fault_lines(whole, kept)))
+    for line in fault_lines(whole, kept):
+        print(line)
     world = make_world(case)
     outcome = play_in(world, case)
     if verbose:

@@ -17,7 +17,11 @@ YARDSTICK = next(iter(RIVALS))  # whom recoveries are compared with: it waits fo
 
 def section(seeds: range, jobs: int) -> str:
     """Play the seeds' incidents; the section's tables."""
-    played = list(results(compare, seeds, jobs))
+    return tables(list(results(compare, seeds, jobs)))
+
+
+def tables(played: Sequence[Result]) -> str:
+    """Restarts, recoveries, and both by kind of incident, in Markdown."""
     return "\n\n".join((_restarts(played), _recoveries(played), _kinds(played)))
 
 
@@ -45,13 +49,15 @@ def _recoveries(played: Sequence[Result]) -> str:
         "time to recovery",
         f"a restart is the cure ({len(curable)}): median",
         "p95",
-        f"median of the times that {_short(YARDSTICK)} takes",
+        f"median / that of {_short(YARDSTICK)}",
+        f"median of each / {_short(YARDSTICK)}",
         f"it is not ({len(others)}): median",
         "p95",
     )
 
     def row(mind: str) -> Iterable[object]:
         yield from _quantiles(_recovered(curable, mind))
+        yield f"{ratio_of_medians(played, mind):.2f}"
         yield f"{median(_ratios(curable, mind)):.2f}"
         yield from _quantiles(_recovered(others, mind))
 

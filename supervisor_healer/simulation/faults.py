@@ -348,7 +348,7 @@ def strike(world: World, fault: Fault) -> None:
 
 
 def end_all(world: World) -> None:
-    """Everything that still goes wrong ends; a process that hangs hangs on, and is for the healer."""
+    """Everything that still goes wrong ends; a process that hangs hangs on, or is down, and is for the healer."""
     world.befallen.append((world.elapsed, "all faults end"))
     world.host.ambush = world.healer.kill_when = None
     world.healer.line.__init__()  # type: ignore[misc]
@@ -368,7 +368,8 @@ def end_all(world: World) -> None:
         hangs = program.hung or program.cursed
         program.cure()
         program.hung = hangs and program.up
-        world.host.operator_starts(name)
+        if program.row().by_operator:
+            world.host.operator_starts(name)
     begin_healer(world)
     world.adopt(mode=Mode.HEAL)
     for name in world.programs:

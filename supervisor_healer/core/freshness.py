@@ -43,7 +43,8 @@ class Standing(NamedTuple):
 class Track:
     """What is known of one file. Wall times are mtimes; `*_mono` are moments of the monotonic clock.
 
-    `moved_mono` is the progress put back on the monotonic clock; the move came after the look at `found_after` (NEVER
+    `moved_mono` is the progress put back on the monotonic clock, or when the clock was last distrusted; to a reader the
+    file is as old as `still_since`, the same but for the distrust, which must make no input fresh. The move came after the look at `found_after` (NEVER
     for what the first look found) and was found by the one at `found_mono`. `aged_from` is the moment from which a
     person counts the file's age, `held_since` since when it has been neither stale, missing nor unknown. `gone_since`
     is the look that first found it gone, None while it is there. `orderly`: its mtime can be compared with another's.
@@ -61,6 +62,7 @@ class Track:
     gone_since: float | None = None
     mtime: float | None = None
     moved_mono: float = NEVER
+    still_since: float = NEVER
     found_after: float = NEVER
     found_mono: float = NEVER
     aged_from: float | None = None
@@ -128,7 +130,7 @@ class Track:
             return False
         previous = self.moved_mono
         earliest = before.mono if before is not None else now.mono
-        self.moved_mono = min(max(put_back, earliest), now.mono)
+        self.moved_mono = self.still_since = min(max(put_back, earliest), now.mono)
         self.found_mono = now.mono
         if before is not None:
             self.found_after = before.mono
@@ -179,14 +181,14 @@ class Track:
         return self.placeholder or self.mtime is None or now.mono - self.seen_mono >= self.spec.limit
 
     def as_input(self, now: Now) -> Standing:
-        """As a reader must see it: the larger of the two ages counts."""
+        """As a reader must see it: the larger of the two ages counts, and no distrust of the clock has made it younger."""
         if self.looked is None or self.problem:
             return Standing(Freshness.UNKNOWN, Freshness.UNKNOWN)
         if self.spec.max_age is None:
             return self._as_config()
         if self._gone(now):
             return Standing(Freshness.MISSING, Freshness.MISSING)
-        age = max(self.ages(now))
+        age = max(*self.ages(now), now.mono - self.still_since)
         return self._standing(now, age, age)
 
     def _as_config(self) -> Standing:
@@ -262,6 +264,7 @@ class Track:
         return {
             "looked": [self.looked.wall, self.looked.mono], "first_look": self.first_look, "present": self.present,
             "seen_mono": _finite(self.seen_mono), "mtime": self.mtime, "moved_mono": _finite(self.moved_mono),
+            "still_since": _finite(self.still_since),
             "found_mono": _finite(self.found_mono), "found_after": _finite(self.found_after),
             "aged_from": self.aged_from, "from_future": self.from_future, "orderly": self.orderly,
             "held_since": self.held_since, "hold_needs_move": self.hold_needs_move,
@@ -280,6 +283,7 @@ class Track:
         self.seen_mono = _number(memory.get("seen_mono"), NEVER)
         self.mtime = _optional(memory.get("mtime"))
         self.moved_mono = _number(memory.get("moved_mono"), NEVER)
+        self.still_since = _number(memory.get("still_since"), self.moved_mono)
         self.found_mono = _number(memory.get("found_mono"), NEVER)
         self.found_after = _number(memory.get("found_after"), NEVER)
         self.aged_from = _optional(memory.get("aged_from"))

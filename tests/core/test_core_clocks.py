@@ -56,6 +56,23 @@ def test_a_step_restarts_nobody(step: float):
     assert [note.event for _, note in world.history].count("clock") == 1
 
 
+@pytest.mark.parametrize("steps", [[-7200.0], [-60.0, 60.0], [-20.0, 86420.0, -86400.0], [7200.0, -7200.0]])
+def test_a_step_makes_no_stale_input_fresh(steps: list[float]):
+    """Not for one that is down either, which does not wait for its inputs to be confirmed."""
+    world = World(chain("a", source="in"), [file("in")])
+    world.run(10 * MINUTE)
+    world.outside["in"] = False
+    world.run(LIMIT + MINUTE)
+    world.host.die("a")
+    for step in steps:
+        world.time.step(step)
+        world.run(30)
+        assert world.orders == []
+    world.outside["in"] = True
+    world.run(MINUTE)
+    assert world.restarts() == {"a": 1}
+
+
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("before", [10.0, 400.0])
 def test_a_hang_is_still_found_after_a_step(step: float, before: float):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ from rehearsing import loaded, run
 from test_simulation_replay import journal_of
 
 from supervisor_healer.architecture.loader import examine
+from supervisor_healer.simulation import scenario, telling
 from supervisor_healer.simulation.happenings import HAPPENINGS
 from supervisor_healer.simulation.story import tell
 
@@ -58,3 +61,9 @@ def test_every_word_is_explained_with_its_keys() -> None:
     assert set(explained) == set(HAPPENINGS)
     for word, keys in explained.items():
         assert {*HAPPENINGS[word].needs, *HAPPENINGS[word].takes} <= keys
+
+
+@pytest.mark.parametrize("module", [scenario, telling])
+def test_the_examples_in_docstrings_hold(module: ModuleType) -> None:
+    result = doctest.testmod(module)
+    assert (result.failed, result.attempted) == (0, 1)

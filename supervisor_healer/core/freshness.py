@@ -44,13 +44,13 @@ class Track:
     """What is known of one file. Wall times are mtimes; `*_mono` are moments of the monotonic clock.
 
     `moved_mono` is the progress put back on the monotonic clock, or when the clock was last distrusted; to a reader the
-    file is as old as `still_since`, the same but for the distrust, which must make no input fresh. The move came after the look at `found_after` (NEVER
-    for what the first look found) and was found by the one at `found_mono`. `aged_from` is the moment from which a
-    person counts the file's age, `held_since` since when it has been neither stale, missing nor unknown. `gone_since`
-    is the look that first found it gone, None while it is there. `orderly`: its mtime can be compared with another's.
-    `own` is the healer's own write, which is no progress: a file that only the healer has written is a `placeholder`,
-    and missing; `last` is the mtime at the last look without it. `ground` is what is wrong with the file system under
-    it, `sound_since` since when that is over.
+    file is as old as `still_since`, the same but for the distrust, which must make no input fresh. The move came after
+    the look at `found_after` (NEVER for what the first look found) and was found by the one at `found_mono`.
+    `aged_from` is the moment from which a person counts the file's age, `held_since` since when it has been neither
+    stale, missing nor unknown. `gone_since` is the look that first found it gone, None while it is there. `orderly`: its
+    mtime can be compared with another's. `own` is the healer's own write, which is no progress: a file that only the
+    healer has written is a `placeholder`, and missing; `last` is the mtime at the last look without it. `ground` is what
+    is wrong with the file system under it, `sound_since` since when that is over.
     """
 
     spec: FileSpec
@@ -181,7 +181,7 @@ class Track:
         return self.placeholder or self.mtime is None or now.mono - self.seen_mono >= self.spec.limit
 
     def as_input(self, now: Now) -> Standing:
-        """As a reader must see it: the larger of the two ages counts, and no distrust of the clock has made it younger."""
+        """As a reader must see it: the larger of the two ages counts, and no distrust makes it younger."""
         if self.looked is None or self.problem:
             return Standing(Freshness.UNKNOWN, Freshness.UNKNOWN)
         if self.spec.max_age is None:

@@ -47,10 +47,10 @@ class Track:
     file is as old as `still_since`, the same but for the distrust, which must make no input fresh. The move came after
     the look at `found_after` (NEVER for what the first look found) and was found by the one at `found_mono`.
     `aged_from` is the moment from which a person counts the file's age, `held_since` since when it has been neither
-    stale, missing nor unknown. `gone_since` is the look that first found it gone, None while it is there. `orderly`: its
-    mtime can be compared with another's. `own` is the healer's own write, which is no progress: a file that only the
-    healer has written is a `placeholder`, and missing; `last` is the mtime at the last look without it. `ground` is what
-    is wrong with the file system under it, `sound_since` since when that is over.
+    stale, missing nor unknown. `gone_since` is the look that first found it gone, None while it is there. `orderly`:
+    its mtime can be compared with another's. `own` is the healer's own write, which is no progress: a file that only
+    the healer has written is a `placeholder`, and missing; `last` is the mtime at the last look without it. `ground` is
+    what is wrong with the file system under it, `sound_since` since when that is over.
     """
 
     spec: FileSpec

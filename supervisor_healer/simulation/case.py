@@ -36,13 +36,15 @@ class Case:
 class Hang:
     """A worker that would have hung on until restarted, and what became of it; seconds, `nan` where it did not happen.
 
-    `usable` is how long its output was stale while its inputs were fresh, until it was restarted or wrote again.
+    `usable` is how long its output was stale, and its inputs fresh, while it had something to do; `overdue` how much of
+    that came after it had truly had the work for its max_age. Both end when it was restarted, or wrote again.
     """
 
     worker: str
     at: float
     max_age: float
     usable: float
+    overdue: float
     restarted: bool
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 from supervisor_healer.core.model import Health, Kind
 from supervisor_healer.simulation.case import Case, Fault, Hang, Outcome
@@ -106,15 +107,22 @@ def _is_done(world: World, name: str) -> bool:
     return program.spec.kind is Kind.JOB and program.exited_well
 
 
-class Nurse:
-    """Sits with every worker that hangs, until it is restarted or writes again, and notes how long that was needless.
+@dataclass
+class Watched:
+    """A worker that hangs, as the nurse has noted it so far; as in `Hang`."""
 
-    Usable stale time is what the healer had: output stale, work to do, and every required input fresh.
-    """
+    usable: float = 0.0
+    overdue: float = 0.0
+    restarted: bool = False
+
+
+class Nurse:
+    """Sits with every worker that hangs, until it is restarted or writes again, and notes how long that could have been
+    seen (`Hang`)."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._hangs: dict[tuple[str, float], tuple[float, bool]] = {}  # worker and moment -> usable, restarted
+        self._hangs: dict[tuple[str, float], Watched] = {}  # worker and moment
 
     def attend(self, name: str, at: float) -> None:
         """The worker hangs from now on."""
@@ -122,19 +130,19 @@ class Nurse:
         program = world.programs[name]
         if not program.spec.outputs or not program.up:
             return
-        generation, key = program.generation, (name, at)
+        generation = program.generation
         step = min(LONGEST_SAMPLE, self._max_age(name) / SAMPLES)
-        self._hangs[key] = (0.0, False)
+        watched = self._hangs[name, at] = Watched()
 
         def sample() -> None:
-            usable, _ = self._hangs[key]
             if program.generation != generation or not program.up:
-                self._hangs[key] = (usable, True)
+                watched.restarted = True
             elif program.hung:
                 truth = world.truth
                 stale = [path for path in truth.stale_outputs(name) if truth.pending_for(name, path) > 0.0]
                 if stale and truth.has_fresh_inputs(program.spec):
-                    self._hangs[key] = (usable + step, False)
+                    watched.usable += step
+                    watched.overdue += step if truth.looks_stalled(name) else 0.0
                 world.time.after(step, sample)
 
         world.time.after(step, sample)
@@ -142,8 +150,8 @@ class Nurse:
     def hangs(self) -> list[Hang]:
         """All of them."""
         return [
-            Hang(name, at, self._max_age(name), usable, restarted)
-            for (name, at), (usable, restarted) in self._hangs.items()
+            Hang(name, at, self._max_age(name), watched.usable, watched.overdue, watched.restarted)
+            for (name, at), watched in self._hangs.items()
         ]
 
     def _max_age(self, name: str) -> float:

@@ -42,7 +42,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
 def table(outcomes: Sequence[Outcome]) -> str:
     """The same for people, in Markdown: a row for each shape of pipeline, each mood of the faults, and all.
 
-    `median`, `p95` and `p99` are of the usable time until a hang was restarted: its duration, and in max_ages.
+    `median`, `p95` and `p99` are of the time for which a restarted hang was overdue: in words, and in max_ages.
     """
     rows = [
         *_groups(outcomes, 0).items(),
@@ -65,8 +65,8 @@ def _groups(outcomes: Sequence[Outcome], word: int) -> Mapping[str, list[Outcome
 def _row(outcomes: Sequence[Outcome]) -> Iterator[str]:
     sums = figures(outcomes)
     restarted = [hang for hang in _curable(outcomes) if hang.restarted]
-    delays = sorted(hang.usable for hang in restarted)
-    in_max_ages = sorted(hang.usable / hang.max_age for hang in restarted)
+    delays = sorted(hang.overdue for hang in restarted)
+    in_max_ages = sorted(hang.overdue / hang.max_age for hang in restarted)
     for key in ("seeds", "simulated_days", "incidents", "restarts", "needless_restarts", "hangs", "missed", "late"):
         yield f"{sums[key]:.0f}"
     for share in (0.5, 0.95, 0.99):

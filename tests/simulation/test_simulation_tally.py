@@ -14,7 +14,7 @@ BROKEN = Violation("budget", 10.0, "broken")
 
 
 def hang(usable: float, max_age: float = 600.0, *, restarted: bool = True) -> Hang:
-    return Hang("w0", 0.0, max_age, usable, restarted)
+    return Hang("w0", 0.0, max_age, usable, usable, restarted)
 
 
 def test_the_six_figures_are_sums() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from supervisor_healer.core.model import FileSpec, InputSpec, WorkerSpec
 from supervisor_healer.simulation.case import Fault
-from supervisor_healer.simulation.timeline import HOUR, MINUTE
+from supervisor_healer.simulation.timeline import MINUTE
 from supervisor_healer.simulation.world import Plan
 
 LIMITS = tuple(minutes * MINUTE for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 240))  # the ages that people write down
 ROOM = 1.5  # they allow at least so many times what it takes
-AFTERWARDS = 4  # so many times the longest limit or period are watched after the end of the incident's cause
+AFTERWARDS = 3  # so many times the longest limit or period are watched after the end of the incident's cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def _slow(draft: Draft) -> None:
 
 
 def _batch(draft: Draft) -> None:
-    """The source writes every hour or two, and the rest should follow within minutes."""
-    path = draft.source(draft.rng.choice((HOUR, 2 * HOUR)))
+    """The source writes once or twice an hour, and the rest should follow within minutes."""
+    path = draft.source(draft.rng.choice((30 * MINUTE, 60 * MINUTE)))
     for _ in range(draft.rng.randint(2, 3)):
         path = draft.worker([path], work=draft.rng.choice((20.0, 60.0)), pace=2 * MINUTE)
 

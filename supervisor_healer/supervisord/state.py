@@ -33,6 +33,7 @@ class State:
         self.attendance = Attendance(supervisord)
         self.generation = generation
         self._complained: set[str] = set()
+        self._budget_left: dict[str, int] = {}  # of the last listener that knew it and is gone
 
     def subscribe(self) -> None:
         """Follow the process table. An exception in a callback would kill supervisord: none leaves these."""
@@ -46,9 +47,10 @@ class State:
         self.attendance.announce(news["listener"], full=news["full"])
         left: dict[str, int] = {}
         if before is not None and before["pid"] != news["listener"]["pid"]:
-            left = {name: worker["budget_left"] for name, worker in self.published.workers.items()}
-            if before["restarts_left"] >= 0:
-                left[""] = before["restarts_left"]
+            if before["loaded"]:  # else it died before it knew, and the one before it counts
+                self._budget_left = {name: worker["budget_left"] for name, worker in self.published.workers.items()}
+                self._budget_left[""] = before["restarts_left"]
+            left = self._budget_left
         self.published.merge(news)
         self.requests.progress(news["requests"], news["listener"]["pid"])
         return {"requests": self.requests.count_open(), "generation": self.generation, "budget_left": left}

@@ -275,3 +275,20 @@ def test_so_many_requests_are_kept_and_no_more() -> None:
 def test_an_option_that_does_not_exist_is_an_error(factory: Callable[..., object]) -> None:
     with pytest.raises(ValueError, match=r"unknown option.*: retries"):
         factory(object(), retries="3")
+
+
+def test_what_a_healer_had_left_is_told_to_those_after_it_until_one_knows_better(own: Supervisord) -> None:
+    """One that is killed before it has given back its past, or has found it lost, must not wipe out what is known."""
+    known = {"wa": 2, "": 1}
+
+    def next_healer(**news: object) -> dict[str, int]:
+        if own.info("healer")["statename"] == "RUNNING":
+            own.rpc.supervisor.stopProcess("healer")
+        own.start("healer")
+        left: dict[str, int] = own.publish(**news)["budget_left"]
+        return left
+
+    assert next_healer(workers=[worker("wa", budget_left=2)], restarts_left=1) == {}
+    assert next_healer(workers=[], loaded=False, restarts_left=-1) == known
+    assert next_healer(workers=[worker("wa", budget_left=1)], restarts_left=0) == known
+    assert next_healer(workers=[]) == {"wa": 1, "": 0}

@@ -14,6 +14,8 @@ from supervisor_healer.words import duration
 
 YARDSTICK = next(iter(RIVALS))  # whom recoveries are compared with: it waits for nothing
 
+NONE = "-"  # there was no such incident
+
 
 def section(seeds: range, jobs: int) -> str:
     """Play the seeds' incidents; the section's tables."""
@@ -57,8 +59,8 @@ def _recoveries(played: Sequence[Result]) -> str:
 
     def row(mind: str) -> Iterable[object]:
         yield from _quantiles(_recovered(curable, mind))
-        yield f"{ratio_of_medians(played, mind):.2f}"
-        yield f"{median(_ratios(curable, mind)):.2f}"
+        yield f"{ratio_of_medians(played, mind):.2f}" if curable else NONE
+        yield f"{median(_ratios(curable, mind)):.2f}" if curable else NONE
         yield from _quantiles(_recovered(others, mind))
 
     return _table(heads, ((mind, *row(mind)) for mind in MINDS))
@@ -103,7 +105,7 @@ def _ratios(played: Sequence[Result], mind: str) -> list[float]:
 
 def _quantiles(times: Sequence[float]) -> tuple[str, str]:
     """Median and 95th percentile, of sorted times."""
-    return _time(median(times)), _time(times[int(0.95 * (len(times) - 1))])
+    return (_time(median(times)), _time(times[int(0.95 * (len(times) - 1))])) if times else (NONE, NONE)
 
 
 def _time(seconds: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+from collections import Counter
 from typing import Any
 
 from supervisor import events
@@ -34,6 +35,7 @@ class State:
         self.generation = generation
         self._complained: set[str] = set()
         self._budget_left: dict[str, int] = {}  # of the last listener that knew it and is gone
+        self._starts: Counter[str] = Counter()  # address -> the listener's starts since it published last
 
     def subscribe(self) -> None:
         """Follow the process table. An exception in a callback would kill supervisord: none leaves these."""
@@ -48,9 +50,13 @@ class State:
         left: dict[str, int] = {}
         if before is not None and before["pid"] != news["listener"]["pid"]:
             if before["loaded"]:  # else it died before it knew, and the one before it counts
-                self._budget_left = {name: worker["budget_left"] for name, worker in self.published.workers.items()}
-                self._budget_left[""] = before["restarts_left"]
+                self._budget_left = {
+                    name: max(0, worker["budget_left"] - self._starts[worker["address"]])
+                    for name, worker in self.published.workers.items()
+                }
+                self._budget_left[""] = max(0, before["restarts_left"] - self._starts.total())
             left = self._budget_left
+        self._starts.clear()
         self.published.merge(news)
         self.requests.progress(news["requests"], news["listener"]["pid"])
         return {"requests": self.requests.count_open(), "generation": self.generation, "budget_left": left}
@@ -98,8 +104,11 @@ class State:
         return processes.stop(self.supervisord, self.operators, order)
 
     def start(self, order: Order) -> OrderAnswer:
-        """The listener's start."""
-        return processes.start(self.supervisord, self.operators, order)
+        """The listener's start. It is counted here too: the listener may die before it publishes what it has used."""
+        answer = processes.start(self.supervisord, self.operators, order)
+        if answer["outcome"] == "accepted":
+            self._starts[order["address"]] += 1
+        return answer
 
     def signal(self, order: SignalOrder) -> OrderAnswer:
         """The listener's signal."""

@@ -292,3 +292,17 @@ def test_what_a_healer_had_left_is_told_to_those_after_it_until_one_knows_better
     assert next_healer(workers=[], loaded=False, restarts_left=-1) == known
     assert next_healer(workers=[worker("wa", budget_left=1)], restarts_left=0) == known
     assert next_healer(workers=[]) == {"wa": 1, "": 0}
+
+
+def test_a_start_that_its_healer_did_not_live_to_publish_counts_as_used(own: Supervisord) -> None:
+    own.start("healer")
+    own.publish(workers=[worker("wb", budget_left=2)], restarts_left=4)
+    own.rpc.supervisor.stopProcess("wb")
+    own.rpc.supervisor.startProcess("wb")  # somebody else's does not
+    address = worker("wb")["address"]
+    assert own.order("startWorker", address)["outcome"] == "already"
+    own.kill("wb")
+    until(lambda: own.order("startWorker", address)["outcome"] == "accepted", "the start of wb")
+    own.rpc.supervisor.stopProcess("healer")
+    own.start("healer")
+    assert own.publish()["budget_left"] == {"wb": 1, "": 3}

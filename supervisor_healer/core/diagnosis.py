@@ -16,8 +16,9 @@ from supervisor_healer.core.model import Freshness, Health, Now, ProcessState
 from supervisor_healer.core.patient import Patient
 from supervisor_healer.words import ago, duration, listed, until
 
-#: States in which there is nothing to heal.
 LONG_LIFE = 3  # times as long as those before it: a process that lives so long has settled
+
+#: States in which there is nothing to heal.
 FINE = frozenset({Health.HEALTHY, Health.IDLE, Health.LATE, Health.STARTING})
 
 
@@ -135,7 +136,7 @@ class Diagnosis:
         first = start.mono if memory.first_start is None or settled else memory.first_start
         produced = self._examination.has_produced(patient)
         excuse_ends = first + grace + self._limits.longest_limit(patient.spec.outputs, grace)
-        looping = not produced and not settled and memory.first_pid not in (process.pid, 0)
+        looping = not produced and not settled and _has_changed(case)
         if looping and now.mono >= excuse_ends and (case.owing or not case.outputs):
             return None
         if process.state is not ProcessState.RUNNING:
@@ -223,10 +224,13 @@ class Diagnosis:
     def _chance_ends(self, case: Case, max_age: float) -> float:
         """Until when a process that came up well may be at work on what was pending before its start.
 
-        One that has not outlived its start-up grace has no such chance: it is excused by that, or crashes for ever.
+        One that has not outlived its start-up grace has no such chance, for it is excused by that; nor has one after
+        others that brought nothing either, or a crash loop would have one chance after another.
         """
         spec, start = case.patient.spec, case.patient.start
         if start is None or case.now.mono < start.mono + self._limits.startup_grace(spec):
+            return NEVER
+        if _has_changed(case) and not _has_settled(case) and not self._examination.has_produced(case.patient):
             return NEVER
         return start.mono + min(max_age, self._limits.verify_within(spec, case.stale))
 
@@ -268,6 +272,12 @@ class Diagnosis:
             return f"{short(path)} missing{limit}"
         gone = "" if track.present else " when last seen"
         return f"{short(path)} {ago(track.aged_from)} old{gone}{limit}"
+
+
+def _has_changed(case: Case) -> bool:
+    """Whether its process is another one than that from whose start its grace counts."""
+    process = case.patient.process
+    return process is not None and case.patient.memory.first_pid not in (process.pid, 0)
 
 
 def _has_settled(case: Case) -> bool:

@@ -110,6 +110,7 @@ class Result:
     """What all of them made of the incident of one seed."""
 
     kind: str
+    batch: bool
     curable: bool
     courses: dict[str, Course]
 
@@ -117,4 +118,5 @@ class Result:
 def compare(seed: int) -> Result:
     """Play the incident of that seed under each mind."""
     incident = incident_of(seed)
-    return Result(incident.kind, incident.curable, {mind: play(incident, mind) for mind in MINDS})
+    courses = {mind: play(incident, mind) for mind in MINDS}
+    return Result(incident.kind, incident.batch, incident.curable, courses)

@@ -21,11 +21,12 @@ AFTERWARDS = 3  # so many times the longest limit or period are watched after th
 class Incident:
     """`faults` begin all at once; `over`: seconds until what no restart ends has ended by itself.
 
-    `curable`: a restart is the right cure. `calm`: seconds that the pipeline is watched in health before; `watched`:
-    for how long from the incident's beginning.
+    `batch`: the pipeline has nothing to do most of the time. `curable`: a restart is the right cure. `calm`: seconds
+    that the pipeline is watched in health before; `watched`: for how long from the incident's beginning.
     """
 
     kind: str
+    batch: bool
     plan: Plan
     faults: Sequence[Fault]
     curable: bool
@@ -164,11 +165,13 @@ def incident_of(seed: int) -> Incident:
     kind = rng.choices(list(KINDS), [share for share, _, _ in KINDS.values()])[0]
     _, curable, happens = KINDS[kind]
     draft = Draft(rng)
-    rng.choice(SHAPES)(draft)
+    shape = rng.choice(SHAPES)
+    shape(draft)
     worker, source = rng.choice(draft.workers), rng.choice(sorted(draft.outside))
     silence = max(draft.files[source].limit, draft.outside[source])
     faults = happens(Scene(rng, worker.name, draft.files[worker.outputs[0]].limit, source, silence))
     over = max(fault.lasts for fault in faults)
     longest = max(*draft.outside.values(), *(draft.files[spec.outputs[0]].limit for spec in draft.workers))
     plan = Plan(draft.workers, list(draft.files.values()), draft.outside, draft.programs)
-    return Incident(kind, plan, faults, curable, over, longest * rng.uniform(1, 2), over + AFTERWARDS * longest)
+    calm, watched = longest * rng.uniform(1, 2), over + AFTERWARDS * longest
+    return Incident(kind, shape is _batch, plan, faults, curable, over, calm, watched)

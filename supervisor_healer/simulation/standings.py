@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from math import inf, isinf
 from statistics import median
 
@@ -67,7 +68,7 @@ def _recoveries(played: Sequence[Result]) -> str:
 
 
 def _kinds(played: Sequence[Result]) -> str:
-    """Each kind of incident: needless restarts, and the median time to recovery."""
+    """Each kind of incident: needless restarts, and the median time to recovery. Batch pipelines stand apart."""
     heads = ("needless restarts / median time to recovery", *map(_short, MINDS))
 
     def cell(found: Sequence[Result], mind: str) -> str:
@@ -75,10 +76,12 @@ def _kinds(played: Sequence[Result]) -> str:
         return f"{needless} / {_time(median(_recovered(found, mind)))}"
 
     rows = []
-    for kind in KINDS:
-        found = [result for result in played if result.kind == kind]
+    for kind, batch in product(KINDS, (False, True)):
+        found = [result for result in played if (result.kind, result.batch) == (kind, batch)]
         if found:
-            rows.append((f"{kind} ({len(found)})", *(cell(found, mind) for mind in MINDS)))
+            rows.append(
+                (f"{kind}{', in a batch pipeline' * batch} ({len(found)})", *(cell(found, mind) for mind in MINDS))
+            )
     return _table(heads, rows)
 
 

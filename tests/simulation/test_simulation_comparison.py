@@ -96,7 +96,7 @@ def course(recovered: float, **needless: int) -> Course:
 
 def result(*recovered: float, curable: bool = True) -> Result:
     kind = next(iter(KINDS))
-    return Result(kind, curable, dict(zip(MINDS, map(course, recovered), strict=True)))
+    return Result(kind, False, curable, dict(zip(MINDS, map(course, recovered), strict=True)))
 
 
 def test_how_much_later_is_measured_where_a_restart_is_the_cure() -> None:
@@ -111,6 +111,11 @@ def test_the_tables_say_so_where_somebody_never_recovers() -> None:
     assert "never | never | inf | inf" in rows[GATED]
     assert "1m | 1m | 1.00 | 1.00" in rows[MONIT]
     assert "1m30s | 1m30s | 1.50 | 1.50" in rows[HEALER]
+
+
+def test_a_table_of_one_incident_leaves_out_what_there_was_not() -> None:
+    assert "| 1m | 1m | 1.00 | 1.00 | - | - |" in tables([result(60, 60, 60, 60)])
+    assert "| - | - | - | - | 1m | 1m |" in tables([result(60, 60, 60, 60, curable=False)])
 
 
 def test_the_docs_show_the_tables_of_all_of_them() -> None:

@@ -6,21 +6,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from supervisor_healer.architecture import document as yaml_document
 from supervisor_healer.architecture import durations, schema
-from supervisor_healer.architecture.document import Document
+from supervisor_healer.architecture.document import MAX_PROBLEMS, Document
 from supervisor_healer.core.model import Architecture
 from supervisor_healer.core.pipeline import Producers
 from supervisor_healer.errors import Problem
 from supervisor_healer.simulation.happenings import BY, EVERY, FOR, HAPPENINGS, Event, Happening
-from supervisor_healer.simulation.timeline import MINUTE
-from supervisor_healer.words import clean, counted, listed
+from supervisor_healer.simulation.timeline import DAY, MINUTE
+from supervisor_healer.words import clean, counted, duration, listed
 
 WATCHED_AFTER = 10 * MINUTE  # after the last event, where no duration is given
+LONGEST = 366 * DAY  # seconds that are played; a simulated year of a small pipeline takes minutes
+SHORTEST = 0.05  # seconds; what happens more often takes for ever to play
+MOST_EVENTS = 10_000
 ALL = "all"
 
 _EXPECTED = "a mapping: `events:`, and perhaps `duration:`, `programs:` and `sources:`"
@@ -61,8 +65,9 @@ def load(path: str, architecture: Architecture) -> tuple[Scenario | None, tuple[
     if document is None:
         return None, problems
     problems += schema.problems(document, validator=_validator())
-    if not problems:
-        problems += tuple(_check(document, architecture))
+    for check in (_limits(document), _check(document, architecture)):
+        if not problems:
+            problems = tuple(islice(check, MAX_PROBLEMS))
     if problems:
         return None, tuple(sorted(problems, key=lambda problem: problem.line))
     return _scenario(document.value), ()
@@ -74,6 +79,43 @@ def _validator() -> Draft202012Validator:
 
 
 # --- what the schema cannot know -----------------------------------------------------------------------------
+
+
+def _limits(document: Document) -> Iterator[Problem]:
+    """What would take for ever to play, and durations that are none after all."""
+    value = document.value
+    if len(value["events"]) > MOST_EVENTS:
+        what = f"{len(value['events'])} events are more than can be played at once"
+        yield Problem(document.path, document.line("events"), "events", what, f"at most {MOST_EVENTS}")
+    for place, key, text in _durations(value):
+        if (wrong := _wrong_duration(key, text)) is not None:
+            yield Problem(document.path, document.line(place), clean(place), *wrong)
+
+
+def _durations(value: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Each duration of the file: its place, its key, and how it is written."""
+    if "duration" in value:
+        yield "duration", "duration", value["duration"]
+    for path, period in value.get("sources", {}).items():
+        yield f"sources.{path}", "period", period
+    for name, habits in value.get("programs", {}).items():
+        yield from ((f"programs.{name}.{key}", key, text) for key, text in habits.items() if key != "autorestart")
+    for number, event in enumerate(value["events"]):
+        keys = [key for key in ("at", FOR, BY, EVERY) if key in event]
+        yield from ((f"events[{number}].{key}", key, event[key]) for key in keys)
+
+
+def _wrong_duration(key: str, text: str) -> tuple[str, str] | None:
+    """What is wrong with it, and what was expected. A clock may be set by more than is played."""
+    try:
+        seconds = durations.parse(text)
+    except ValueError as error:
+        return clean(str(error)), durations.EXPECTED
+    if seconds > LONGEST and key != BY:
+        return f"{text!r} is longer than what can be played", f"at most {duration(LONGEST)}"
+    if seconds < SHORTEST and key in ("period", FOR, BY, EVERY):
+        return f"{text!r} is too short to be played", f"at least {SHORTEST}s"
+    return None
 
 
 def _check(document: Document, architecture: Architecture) -> Iterator[Problem]:
@@ -137,7 +179,7 @@ def _one_of(names: list[str], otherwise: str = "") -> str:
 def _scenario(value: Mapping[str, Any]) -> Scenario:
     events = tuple(sorted(map(_event, value["events"]), key=lambda event: event.at))
     last = max(event.at + event.lasts for event in events)
-    seconds = durations.parse(value["duration"]) if "duration" in value else last + WATCHED_AFTER
+    seconds = durations.parse(value["duration"]) if "duration" in value else min(LONGEST, last + WATCHED_AFTER)
     programs = {name: _habits(given) for name, given in value.get("programs", {}).items()}
     sources = {path: durations.parse(period) for path, period in value.get("sources", {}).items()}
     return Scenario(seconds, events, programs, sources)

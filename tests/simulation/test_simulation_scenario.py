@@ -242,6 +242,42 @@ def test_every_error_is_told_at_once_with_its_line(text: str, said: list[str], t
         assert problem.startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("events:\n- {at: 1m, what: clock_forward, by: 9999999d}\n",
+         "2: events[0].by: '9999999d' is longer than 100 years (expected a duration such as"),
+        ("events:\n- {at: 99999d, what: reload}\n", "2: events[0].at: '99999d' is longer than 100 years"),
+        ("events:\n- {at: 1m, what: suspend, for: 367d}\n",
+         "2: events[0].for: '367d' is longer than what can be played (expected at most 366d)"),
+        ("duration: 367d\n" + ONE, "1: duration: '367d' is longer than what can be played (expected at most 366d)"),
+        ("programs:\n  engine: {work: 99999d}\n" + ONE, "2: programs.engine.work: '99999d' is longer than 100 years"),
+        ("programs:\n  engine: {period: 0.04s}\n" + ONE,
+         "2: programs.engine.period: '0.04s' is too short to be played (expected at least 0.05s)"),
+        ("sources:\n  raw.jsonl: 0.0001s\n" + ONE, "2: sources.raw.jsonl: '0.0001s' is too short to be played"),
+        ("events:\n- {at: 1m, what: source_flickers, file: raw.jsonl, for: 1m, every: 0.0001s}\n",
+         "2: events[0].every: '0.0001s' is too short to be played"),
+        ("events: [" + "{at: 1m, what: reload}, " * 10_001 + "]\n",
+         "1: events: 10001 events are more than can be played at once (expected at most 10000)"),
+    ],
+)  # fmt: skip
+def test_what_would_take_for_ever_is_refused_with_its_line(text: str, said: str, tmp_path: Path) -> None:
+    (problem,) = refused(tmp_path, text)
+    assert str(problem).replace(f"{tmp_path}/incident.yaml:", "").startswith(said)
+
+
+def test_the_extremes_are_played(tmp_path: Path) -> None:
+    """A clock that was decades wrong is nothing rare; the shortest duration is told as more than nothing."""
+    story = told(
+        tmp_path,
+        "duration: 30m\nevents: [{at: 5m, what: clock_forward, by: 36500d}, {at: 9m, what: clock_back, by: 36500d},"
+        " {at: 10m, what: source_flickers, file: raw.jsonl, for: 0.2s, every: 0.05s}]\n",
+    )
+    assert story.restarts == {}
+    assert "its source stops and comes back every 0.1s, for 0.2s" in [line.text for line in story.lines]
+    assert loaded(tmp_path, "events: [{at: 366d, what: reload}]\n").seconds == 366 * 86400
+
+
 def test_errors_go_to_stderr_and_end_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scenario = scenario_file(tmp_path, "events: [{at: 5m, what: hang}]\n")
     assert run(capsys, "simulate", architecture_file(tmp_path), "--scenario", scenario)[:2] == (1, "")

@@ -15,6 +15,7 @@ EVERY_START = 1e9  # so many starts fail: all of them, until the event is over
 LIFE = 5.0  # seconds that a process lives in a crash loop where the scenario does not say
 REBOOT = 60.0  # seconds that the host is away where the scenario does not say
 FOR, BY, EVERY = "for", "by", "every"
+REQUESTS = frozenset(("heal", "force", "monitor", "unmonitor"))  # an operator's, that a healer has to answer
 
 
 @dataclass(frozen=True, slots=True)

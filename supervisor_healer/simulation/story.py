@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from supervisor_healer.core.model import Architecture, Health
 from supervisor_healer.core.report import Entry
-from supervisor_healer.simulation.happenings import HAPPENINGS, Event
+from supervisor_healer.simulation.happenings import HAPPENINGS, REQUESTS, Event
 from supervisor_healer.simulation.scenario import Scenario
 from supervisor_healer.simulation.staging import plan_of
 from supervisor_healer.simulation.timeline import MINUTE
@@ -20,6 +20,7 @@ from supervisor_healer.words import render
 FINE = frozenset((Health.HEALTHY, Health.IDLE))
 WARMING = 5  # so many times the longest max_age at most does it take until all is well
 SCENARIO, HEALER = "scenario", "healer"
+UNHEARD = "refused: the healer is not running (exit status 7)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ class _Teller:
         """It happens; when it is over, 0.0 if that is not to be told."""
         happening = HAPPENINGS[event.what]
         self._say(event, happening.said(event))
+        if event.what in REQUESTS and self._world.healer.engine is None:
+            self._story.lines.append(Line(self._now, HEALER, "operator", "answer", UNHEARD))
         happening.strike(self._world, event)
         self._struck[id(event)] = self._process(event)
         return event.at + event.lasts if event.lasts and happening.over else 0.0
@@ -221,4 +224,5 @@ class _Teller:
             reason = engine.verdicts[name].reason if engine is not None and name in engine.verdicts else ""
             story.states[name] = (state, render(reason, world.time.mono))
         reports = world.healer.chronicle.reports
-        story.persons = reports[-1].failed if reports else ()
+        entries = reports[-1].failed if reports else ()
+        story.persons = tuple(replace(one, message=render(one.message, world.time.mono)) for one in entries)

@@ -122,6 +122,21 @@ def test_a_hang_that_outlasts_the_attempts_needs_a_person(tmp_path: Path, capsys
     assert "not well again" in out
 
 
+def test_what_needs_a_person_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = scenario_file(tmp_path, "duration: 1h\nevents: [{at: 1m, what: hang_again, worker: predictor}]\n")
+    (entry,) = as_json(capsys, "simulate", architecture_file(tmp_path), "--scenario", scenario)["needs_person"]
+    assert re.search(r"probe in \d+m\b", entry["message"])
+    assert "\x1f" not in entry["message"]
+
+
+@pytest.mark.parametrize("what", ["heal", "force", "monitor", "unmonitor"])
+def test_what_an_operator_asks_of_a_dead_healer_is_refused_at_once(what: str, tmp_path: Path) -> None:
+    asked = f"{{at: 12m, what: {what}, worker: predictor}}, {{at: 30m, what: {what}, worker: predictor}}"
+    story = told(tmp_path, f"events: [{{at: 10m, what: kill_healer, for: 10m}}, {asked}]\n")
+    refusals = [line.at for line in story.lines if line.event == "answer" and "(exit status 7)" in line.text]
+    assert refusals == [12 * MINUTE]
+
+
 def test_in_mode_observe_it_only_says_what_it_would_do(tmp_path: Path) -> None:
     story = told(tmp_path, ONE, f"mode: observe\n{ARCHITECTURE}")
     assert deeds(story, "predictor") == [(HOUR + LIMIT, "convicted")]

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import sys
 
+from supervisor_healer.errors import UnwritableError
+from supervisor_healer.terminal import say
+
+FAILED, INTERRUPTED = 1, 130
+
 USAGE = """\
 usage: supervisor-healer COMMAND ...
 
@@ -45,21 +50,20 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; answers the exit status."""
     given = sys.argv[1:] if argv is None else argv
     options, words = _server_options(given)
-    if words[:1] in (["-h"], ["--help"], ["help"]):
-        print(USAGE, end="")
-        return 0
     if not words:
         print((f"supervisor-healer: no command after {given[0]}\n\n" if given else "") + USAGE, end="", file=sys.stderr)
         return 2
     command, rest = words[0], options + words[1:]
     if command == "listen":
         return _listen(rest)
-    if command in ("version", "--version"):
-        from supervisor_healer import __version__  # noqa: PLC0415
-
-        print(__version__)
-        return 0
-    return _other(command, rest)
+    try:
+        return _other(command, rest)
+    except UnwritableError as error:
+        print(f"supervisor-healer {command}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"supervisor-healer {command}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _server_options(words: list[str]) -> tuple[list[str], list[str]]:
@@ -93,7 +97,15 @@ def _listen(words: list[str]) -> int:
 
 
 def _other(command: str, words: list[str]) -> int:
-    """Everything that may take its time to start."""
+    """Everything that a person waits for."""
+    if command in ("-h", "--help", "help"):
+        say(USAGE.rstrip("\n"), sys.stdout)
+        return 0
+    if command in ("version", "--version"):
+        from supervisor_healer import __version__  # noqa: PLC0415
+
+        say(__version__, sys.stdout)
+        return 0
     if command == "demo":
         from supervisor_healer.demo.script import main as demo  # noqa: PLC0415
 

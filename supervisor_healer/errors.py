@@ -47,3 +47,7 @@ class ProtocolError(HealerError):
 
 class UnreachableError(HealerError):
     """supervisord did not answer, or refused to talk to us; the text says which, and what to do."""
+
+
+class UnwritableError(HealerError):
+    """What was to be printed could not be; the text says why."""

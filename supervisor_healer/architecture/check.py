@@ -9,6 +9,7 @@ from typing import TextIO
 from supervisor_healer.architecture.loader import examine
 from supervisor_healer.architecture.supervisord_conf import check_configuration
 from supervisor_healer.errors import Problem
+from supervisor_healer.terminal import say
 from supervisor_healer.words import counted
 
 OK = 0
@@ -31,14 +32,14 @@ def run(architecture_path: str, conf_path: str | None, out: TextIO) -> int:
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = counted(len(problems) - errors, "warning") if len(problems) > errors else ""
     if errors or architecture is None:
-        print(", ".join(filter(None, (counted(errors, "error"), warnings))), file=out)
+        say(", ".join(filter(None, (counted(errors, "error"), warnings))), out)
         return ERRORS
     size = f"{counted(len(architecture.workers), 'worker')}, {counted(len(architecture.files), 'file')}"
-    print(f"{architecture_path}: {size}: ok" + (f", {warnings}" if warnings else ""), file=out)
+    say(f"{architecture_path}: {size}: ok" + (f", {warnings}" if warnings else ""), out)
     return OK
 
 
 def _print(problem: Problem, out: TextIO) -> None:
     if problem.severity != "error":  # where a compiler says it, so that editors still find path:line
         problem = replace(problem, field=f"{problem.severity}: {problem.field}".removesuffix(": "))
-    print(problem, file=out)
+    say(str(problem), out)

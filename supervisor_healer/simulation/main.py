@@ -19,10 +19,15 @@ from supervisor_healer.simulation.run import make_world, play_in
 from supervisor_healer.simulation.shrink import Kept, narrow, shrink
 from supervisor_healer.simulation.standings import section
 from supervisor_healer.simulation.tally import figures, table
+from supervisor_healer.simulation.timeline import DAY
 from supervisor_healer.simulation.worlds import case_of, hard_case
+from supervisor_healer.terminal import say
 from supervisor_healer.words import counted
 
 SEEDS = 200
+SEEDS_AT_MOST = 1_000_000  # all outcomes are in memory until the end
+JOBS_AT_MOST = 1_000  # each is a process
+UNTIL_AT_MOST = 366 * DAY  # a simulated day takes a tenth of a second and more
 SHRUNK_AT_MOST = 5  # seeds; the others would only take time, and probably show the same
 PROGRESS = 0.2  # seconds between two lines of progress
 
@@ -44,22 +49,31 @@ def main(words: Sequence[str]) -> int:
         if options.only is not None or options.until is not None or options.verbose:
             return _show(make_case, options.first_seed, options.only, options.until, verbose=options.verbose)
         if options.compare:
-            print(section(range(options.first_seed, options.first_seed + options.seeds), options.jobs))
+            say(section(range(options.first_seed, options.first_seed + options.seeds), options.jobs), sys.stdout)
             return 0
         return _simulate(make_case, range(options.first_seed, options.first_seed + options.seeds), options.jobs)
     except PlayError as error:
         print(f"supervisor-healer simulate: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("supervisor-healer simulate: interrupted", file=sys.stderr)
-        return 130
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="supervisor-healer simulate", description=DESCRIPTION)
-    parser.add_argument("--seeds", type=_count, default=SEEDS, metavar="N", help=f"how many worlds ({SEEDS})")
+    parser.add_argument(
+        "--seeds",
+        type=_count(SEEDS_AT_MOST, "days of playing"),
+        default=SEEDS,
+        metavar="N",
+        help=f"how many worlds ({SEEDS})",
+    )
     parser.add_argument("--first-seed", type=_seed, default=0, metavar="S", help="the first one's seed (0)")
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="J", help="processes (one a CPU)")
+    parser.add_argument(
+        "--jobs",
+        type=_count(JOBS_AT_MOST, "each is a process"),
+        default=os.cpu_count() or 1,
+        metavar="J",
+        help="processes (one a CPU)",
+    )
     parser.add_argument("--hard", action="store_true", help="two days each of the worlds that are hardest to judge")
     parser.add_argument("--compare", action="store_true", help="compare with other restarters, one incident a seed")
     one = parser.add_argument_group("for one seed (--seeds 1)")
@@ -90,13 +104,12 @@ def _simulate(make_case: Callable[[int], Case], seeds: range, jobs: int) -> int:
             played.append(outcome)
             if outcome.violations:
                 progress.clear()
-                print(
-                    "\n".join(_account(make_case(outcome.seed), outcome, shrinks=shrunk < SHRUNK_AT_MOST)), flush=True
-                )
+                account = _account(make_case(outcome.seed), outcome, shrinks=shrunk < SHRUNK_AT_MOST)
+                say("\n".join(account), sys.stdout)
                 shrunk += 1
             progress.show(len(played), shrunk)
     progress.clear()
-    print(table(played))
+    say(table(played), sys.stdout)
     return _conclude(played)
 
 
@@ -110,20 +123,19 @@ def _show(make_case: Callable[[int], Case], seed: int, only: Kept | None, until:
     whole = make_case(seed)
     kept = tuple(range(len(whole.faults))) if only is None else only
     case = narrow(whole, kept, until)
-    print(f"seed {seed} ({case.kind}): {len(case.plan.workers)} workers, faults for {case.seconds:.0f}s")
-    for line in fault_lines(whole, kept):
-        print(line)
+    head = f"seed {seed} ({case.kind}): {len(case.plan.workers)} workers, faults for {case.seconds:.0f}s"
+    say("\n".join([head, *fault_lines(whole, kept)]), sys.stdout)
     world = make_world(case)
     outcome = play_in(world, case)
     if verbose:
-        print(world.transcript())
+        say(world.transcript(), sys.stdout)
     for violation in outcome.violations:
-        print(f"broke {violation}")
+        say(f"broke {violation}", sys.stdout)
     return _conclude([outcome])
 
 
 def _conclude(played: Sequence[Outcome]) -> int:
-    print(json.dumps(figures(played)))
+    say(json.dumps(figures(played)), sys.stdout)
     return 1 if any(outcome.violations for outcome in played) else 0
 
 
@@ -166,8 +178,8 @@ def _read(word: str, read: Callable[[str], Value], holds: Callable[[Value], bool
     raise argparse.ArgumentTypeError(f"{word!r} is not {expected}")
 
 
-def _count(word: str) -> int:
-    return _read(word, int, lambda number: number >= 1, "a whole number from 1 on")
+def _count(most: int, why: str) -> Callable[[str], int]:
+    return lambda word: _read(word, int, lambda number: 1 <= number <= most, f"a whole number from 1 to {most} ({why})")
 
 
 def _seed(word: str) -> int:
@@ -175,7 +187,8 @@ def _seed(word: str) -> int:
 
 
 def _seconds(word: str) -> float:
-    return _read(word, float, lambda number: 0.0 <= number < float("inf"), "a number of seconds from 0 on")
+    expected = f"a number of seconds from 0 to {UNTIL_AT_MOST:.0f} (a year, whose playing takes hours)"
+    return _read(word, float, lambda number: 0.0 <= number <= UNTIL_AT_MOST, expected)
 
 
 def _only(word: str) -> Kept:

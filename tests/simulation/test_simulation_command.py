@@ -24,6 +24,8 @@ from supervisor_healer.simulation.promises import PROMISES
 README = Path(__file__).parents[2] / "README.md"
 SIMULATE = (sys.executable, "-m", "supervisor_healer.cli", "simulate")
 QUICK = ("--seeds", "2", "--first-seed", "21")
+SEEDS = "whole number from 1 to 1000000 (days of playing)"
+SECONDS = "number of seconds from 0 to 31622400 (a year, whose playing takes hours)"
 SIX = {"seeds", "simulated_days", "incidents", "restarts", "needless_restarts", "violations"}
 
 
@@ -146,10 +148,11 @@ def test_each_promise_has_the_words_of_the_readme() -> None:
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["--seeds", "0"], "argument --seeds: '0' is not a whole number from 1 on"),
-        (["--seeds", "many"], "argument --seeds: 'many' is not a whole number from 1 on"),
+        (["--seeds", "0"], f"argument --seeds: '0' is not a {SEEDS}"),
+        (["--seeds", "9" * 23], f"argument --seeds: '{'9' * 23}' is not a {SEEDS}"),
+        (["--seeds", "many"], f"argument --seeds: 'many' is not a {SEEDS}"),
         (["--first-seed", "-1"], "argument --first-seed: '-1' is not a whole number from 0 on"),
-        (["--jobs", "0"], "argument --jobs: '0' is not a whole number from 1 on"),
+        (["--jobs", "0"], "argument --jobs: '0' is not a whole number from 1 to 1000 (each is a process)"),
         (
             ["--seeds", "1", "--only", "3;7"],
             "argument --only: '3;7' is not a list of numbers of faults, as in 3,7, or none",
@@ -160,7 +163,8 @@ def test_each_promise_has_the_words_of_the_readme() -> None:
             "argument --only: '2,-1' is not a list of numbers of faults, as in 3,7, or none",
         ),
         (["--seeds", "1", "--only", "0,1"], "--only 1: seed 0 has 1 fault, numbered from 0"),
-        (["--seeds", "1", "--until", "nan"], "argument --until: 'nan' is not a number of seconds from 0 on"),
+        (["--seeds", "1", "--until", "nan"], f"argument --until: 'nan' is not a {SECONDS}"),
+        (["--seeds", "1", "--until", "1e300"], f"argument --until: '1e300' is not a {SECONDS}"),
         (["--only", "3"], "--only is for one seed: add --seeds 1 --first-seed S"),
         (["--until", "0"], "--until is for one seed: add --seeds 1 --first-seed S"),
         (["-v"], "-v is for one seed: add --seeds 1 --first-seed S"),
@@ -186,6 +190,26 @@ def test_what_is_told_of_an_architecture_is_a_rehearsal(capsys: pytest.CaptureFi
 
 
 # --- its end -------------------------------------------------------------------------------------------------
+
+
+def test_nobody_who_reads_on_is_no_error() -> None:
+    """`| head -1`; the exit status is that of the promises."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as nobody:
+        words = (*SIMULATE, "--seeds", "1", "--only", "none", "--until", "10", "-v")
+        ended = subprocess.run(words, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words", [("version",), ("help",), ("simulate", "--seeds", "1", "--only", "none", "--until", "1")]
+)
+def test_a_full_disk_is_one_line_and_status_1(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([*SIMULATE[:-1], *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = f"supervisor-healer {words[0]}: cannot write: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
 
 
 class Terminal:

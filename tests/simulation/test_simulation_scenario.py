@@ -303,6 +303,17 @@ def test_errors_go_to_stderr_and_end_it(tmp_path: Path, capsys: pytest.CaptureFi
     assert (status, err.count("there is no such file")) == (2, 2)
 
 
+def test_an_interrupt_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("supervisor_healer.simulation.rehearsal.tell", interrupted)
+    words = ("simulate", architecture_file(tmp_path), "--scenario", scenario_file(tmp_path, ONE))
+    assert run(capsys, *words) == (130, "", "supervisor-healer simulate: interrupted\n")
+
+
 def test_without_a_scenario_an_example_is_shown_that_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "simulate", architecture_file(tmp_path))
     assert (status, out) == (2, "")

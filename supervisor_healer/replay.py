@@ -12,18 +12,21 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from supervisor_healer.architecture import durations
 from supervisor_healer.errors import Problem
 from supervisor_healer.listener.journal_file import open_for_reading
-from supervisor_healer.listener.journal_rows import NOTES_KEPT, read_notes
+from supervisor_healer.listener.journal_rows import read_note_rows
 from supervisor_healer.simulation.record import Record
 from supervisor_healer.simulation.rehearsal import DONE, ERRORS, UNUSABLE, architecture_at, report
 from supervisor_healer.simulation.replay import as_json, moment, pages, play_again, recorded
-from supervisor_healer.simulation.scenario import as_yaml
+from supervisor_healer.simulation.scenario import LONGEST, as_yaml
 from supervisor_healer.simulation.story import Line
 from supervisor_healer.terminal import say
+from supervisor_healer.words import clean, counted, duration
 
+YEAR_2100 = 4_102_444_800.0  # epoch seconds
 DESCRIPTION = """\
 Takes the incidents out of a healer's journal (which is only read; the healer may be running), plays them again under
 an architecture, which you may have changed, and tells what was done, what would be done, and the difference. A month
@@ -39,15 +42,25 @@ def main(words: Sequence[str]) -> int:
         return UNUSABLE
     if (architecture := architecture_at(options.architecture)) is None:
         return ERRORS
-    lines = _history(options.journal)
-    if lines is None:
+    history = _history(options.journal)
+    if history is None:
         report([Problem(options.journal, 0, "", "cannot be read as a healer's journal", "the file under `state:`")])
         return UNUSABLE
+    lines, spoilt = history
     record = recorded(_since(lines, options.since), architecture)
+    if skipped := spoilt + record.spoilt:
+        said = (
+            f"{counted(skipped, 'line')} of history cannot be understood, and {'are' if skipped > 1 else 'is'} left out"
+        )
+        report([Problem(options.journal, 0, "", said)])
     title = f"{options.journal} under {options.architecture}"
     if not (record.ailments or record.others):
-        say(f"{title}: no incident of its workers among {len(record.lines)} lines of history", sys.stdout)
+        say(f"{title}: no incident of its workers among {counted(len(record.lines), 'line')} of history", sys.stdout)
         return DONE
+    if (seconds := record.scenario().seconds) > LONGEST:
+        said = f"{duration(seconds)} of history are more than can be replayed"
+        report([Problem(options.journal, 0, "", said, f"at most {duration(LONGEST)}: add `--since 300d`, or less")])
+        return UNUSABLE
     if options.scenario is not None and not _written(options.scenario, record, title):
         return UNUSABLE
     contrast = play_again(record, architecture)
@@ -87,21 +100,35 @@ def _moment(word: str) -> float:
         ) from None
 
 
-def _history(path: str) -> list[Line] | None:
-    """Every line of history, oldest first; None where there is none that can be read."""
+def _history(path: str) -> tuple[list[Line], int] | None:
+    """Every line of history, oldest first, and how many cannot be understood; None where nothing can be read."""
     db = open_for_reading(os.path.abspath(path))
     if db is None:
         return None
     try:
-        notes = read_notes(db, "", NOTES_KEPT)
+        db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        rows = read_note_rows(db)
     except sqlite3.Error:
         return None
     finally:
         db.close()
-    return [
-        Line(note["at"], "record", note["worker"], note["event"], note["text"], tuple(note["evidence"]))
-        for note in notes
-    ]
+    lines = [line for row in rows if (line := _line(row)) is not None]
+    return lines, len(rows) - len(lines)
+
+
+def _line(row: tuple[Any, ...]) -> Line | None:
+    """A row as a line, None if it is nothing that a healer writes."""
+    at, *words, shown = row
+    try:
+        evidence = json.loads(shown)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = [*words, *evidence] if isinstance(evidence, list) else [None]
+    is_dated = isinstance(at, int | float) and 0 <= at < YEAR_2100
+    if not is_dated or not all(isinstance(text, str) for text in texts):
+        return None
+    worker, event, text = map(clean, words)
+    return Line(float(at), "record", worker, event, text, tuple(map(clean, evidence)))
 
 
 def _since(lines: list[Line], since: float | None) -> list[Line]:

@@ -63,6 +63,11 @@ def read_notes(db: sqlite3.Connection, worker: str, limit: int) -> list[WireNote
     return [_from_row(row) for row in reversed(found.fetchall())]
 
 
+def read_note_rows(db: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """The at, worker, event, text and evidence of every note, oldest first, unchecked. Raises sqlite3.Error."""
+    return [row[1:] for row in reversed(db.execute(_NOTES, (NOTES_KEPT,)).fetchall())]
+
+
 def last_id(db: sqlite3.Connection) -> int:
     """The number of the newest note, 0 if there is none. Raises sqlite3.Error."""
     (newest,) = db.execute("SELECT max(id) FROM note").fetchone()

@@ -15,8 +15,10 @@ from supervisor_healer.architecture import durations
 from supervisor_healer.simulation.happenings import Event
 from supervisor_healer.simulation.scenario import ALL, WATCHED_AFTER, Habits, Scenario
 from supervisor_healer.simulation.story import Line
-from supervisor_healer.simulation.timeline import MINUTE
+from supervisor_healer.simulation.timeline import DAY, MINUTE
 
+BEFORE = 7 * DAY  # so long before the first line at most has anything begun
+SHORT = 1.0  # seconds that anything lasts at least
 LEAD = MINUTE  # from the beginning of the scenario to the first event
 RELAPSE = 600.0  # seconds within which a death after a restart is the same ailment
 STARTSECS = 1.0  # seconds that any start takes
@@ -58,7 +60,9 @@ class Ailment:
 
     def relapses(self, at: float) -> bool:
         """Whether a death at this moment is the same ailment again; if so, it is not over."""
-        if self.what not in ("die", "crash_loop") or self.ends is None or at - self.ends > RELAPSE or self.by_itself:
+        if self.what not in ("die", "crash_loop") or self.by_itself or not self.restarts:
+            return False
+        if self.ends is None or at - self.ends > RELAPSE:
             return False
         life = at - self.restarts[-1]
         self.what, self.failed, self.ends = "crash_loop", at, None
@@ -68,24 +72,27 @@ class Ailment:
     def events(self) -> Iterator[Event]:
         """The same as a scenario has it: until it was over by itself, or until a restart would have helped."""
         if self.failed is None:
-            lasts = self.ends - self.begins if self.ends is not None and self.by_itself and self.what == "hang" else 0.0
-            yield Event(self.begins, self.what, self.worker, lasts=lasts)
+            over = self.ends if self.by_itself and self.what == "hang" else None
+            yield Event(self.begins, self.what, self.worker, lasts=0.0 if over is None else self._until(over))
             return
         what = AGAIN.get(self.what, self.what)
-        if self.ends is None or self.by_itself:
+        if self.ends is None or self.by_itself or not self.restarts:
             yield Event(self.begins, what, self.worker, by=self.life)
             if self.ends is not None:
                 yield Event(self.ends, "recover", self.worker)
             return
         curable = (self.failed + self.restarts[-1]) / 2
-        yield Event(self.begins, what, self.worker, lasts=curable - self.begins, by=self.life)
+        yield Event(self.begins, what, self.worker, lasts=self._until(curable), by=self.life)
+
+    def _until(self, moment: float) -> float:
+        return max(SHORT, moment - self.begins)  # a damaged history may have it end before it began
 
 
 @dataclass(slots=True)
 class Record:
     """What is told of the past; moments are those of the record's clock, its steps taken out.
 
-    `without`: workers that the architecture does not have.
+    `without`: workers that the architecture does not have; `spoilt`: so many lines could not be understood.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -93,6 +100,7 @@ class Record:
     others: list[Event] = field(default_factory=list)
     habits: dict[str, Habits] = field(default_factory=dict)
     without: set[str] = field(default_factory=set)
+    spoilt: int = 0
 
     @property
     def zero(self) -> float:
@@ -129,25 +137,36 @@ class _Reading:
         self._well_since: dict[str, float] = {}
         self._away: dict[str, float] = {}  # source -> since when
         self._stepped = 0.0
+        self._earliest = 0.0
 
     def read(self, lines: Iterable[Line]) -> Record:
         """All of them."""
         for given in lines:
             line = replace(given, at=given.at - self._stepped)
-            self._record.lines.append(line)
-            if line.event == "clock":
-                self._clock(line)
-            elif line.event in ("monitor", "unmonitor"):
-                self._monitor(line)
-            elif line.who not in self._workers:
-                if line.event in ("convicted", "restart", "blocked"):
-                    self._record.without.add(line.who)
+            if not self._record.lines:
+                self._earliest = line.at - BEFORE
+            try:
+                self._take(line)
+            except ValueError:  # a duration that is none
+                self._record.spoilt += 1
             else:
-                self._worker(line)
+                self._record.lines.append(line)
         for path, since in self._away.items():
             self._record.others.append(Event(since, "source_stops", file=path))
         self._record.others.sort(key=lambda event: event.at)
         return self._record
+
+    def _take(self, line: Line) -> None:
+        """One line. Raises ValueError where it holds a duration that is none."""
+        if line.event == "clock":
+            self._clock(line)
+        elif line.event in ("monitor", "unmonitor"):
+            self._monitor(line)
+        elif line.who not in self._workers:
+            if line.event in ("convicted", "restart", "blocked"):
+                self._record.without.add(line.who)
+        else:
+            self._worker(line)
 
     # --- workers -------------------------------------------------------------------------------------------------
 
@@ -198,7 +217,7 @@ class _Reading:
         if what == "die" and name in self._last and self._last[name].relapses(line.at):
             ailment = self._ailing[name] = self._last[name]
             return ailment
-        begins = max(begins, self._well_since.get(name, begins))
+        begins = max(begins, self._earliest, self._well_since.get(name, begins))
         self._ailing[name] = ailment = Ailment(name, what, begins)
         self._record.ailments.append(ailment)
         return ailment
@@ -237,14 +256,16 @@ class _Reading:
             if chain.startswith("chain: ") and (found := _ROOT.fullmatch(chain.split(" <- ")[-1])) is not None:
                 path, age = found.groups()
                 if path in self._sources:
-                    self._away.setdefault(path, line.at - (durations.parse(age) if age else 0.0))
+                    since = line.at - (durations.parse(age) if age else 0.0)
+                    self._away.setdefault(path, max(since, self._earliest))
 
     def _returns(self, line: Line) -> None:
         """Files that have been in order again since some time."""
         for shown in line.evidence:
             if (found := _INPUT.match(shown)) is not None and found[1] in self._away:
-                since, back = self._away.pop(found[1]), line.at - durations.parse(found[2])
-                self._record.others.append(Event(since, "source_stops", file=found[1], lasts=max(1.0, back - since)))
+                back = line.at - durations.parse(found[2])
+                since = self._away.pop(found[1])
+                self._record.others.append(Event(since, "source_stops", file=found[1], lasts=max(SHORT, back - since)))
 
     # --- people and clocks ---------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ What a journal cannot tell, and what is assumed here instead:
 - which outputs a worker with several went on writing: it is taken to hang as a whole
 - the exact moments: ages in the history have two units (7m30s, 41h), the waits between attempts are drawn anew, and
   the next input comes when it comes: recoveries that differ by less than a third of max_age are taken as the same
+- what began more than a week before the first line: it is taken to have begun then
 - disks, repairs of configs, component healers, and what was never late enough to be noted: they are not replayed
 - what operators would have done otherwise: their stops, starts, heals and unmonitors come as they came"""
 

@@ -264,6 +264,81 @@ def test_who_is_no_longer_in_the_architecture_is_named() -> None:
     assert (found.ailments, found.without) == ([], {"wz"})
 
 
+def test_who_is_stopped_and_dies_again_without_a_restart_ails_anew() -> None:
+    down = ["down: process EXITED"]
+    found = record(
+        (1000, "wa", "convicted", "down: process EXITED; blocked", down),
+        (1010, "wa", "stopped", "down -> stopped: stopped by an operator", []),
+        (1020, "wa", "started", "stopped -> starting: process STARTING", []),
+        (1030, "wa", "convicted", "down: process EXITED; blocked", down),
+    )
+    assert [list(one.events()) for one in found.ailments] == [[Event(at, "die", "wa")] for at in (1000, 1030)]
+
+
+def test_what_began_long_before_the_history_begins_a_week_before_it() -> None:
+    stale = ["stalled: a.out 41d old (max 5m)", "output: a.out stale, 41d old (max 5m + 2m30s grace)"]
+    chain = ["chain: wb <- in.jsonl (stale, 100d old)"]
+    found = record((9e6, "wa", "convicted", "stalled", stale), (9e6, "wb", "blocked", "by in.jsonl", chain))
+    assert [one.begins for one in found.ailments] == [9e6 - 7 * 86400]
+    assert [event.at for event in found.others] == [9e6 - 7 * 86400]
+
+
+# --- a damaged journal ----------------------------------------------------------------------------------------
+
+
+#: What may have befallen one row of a journal, as SQL; each spoils exactly that row.
+DAMAGE = {
+    "no evidence": "UPDATE note SET evidence = '{' WHERE event = 'restart'",
+    "a number": "UPDATE note SET evidence = '7' WHERE event = 'restart'",
+    "numbers": "UPDATE note SET evidence = '[1, 2]' WHERE event = 'restart'",
+    "an age of ages": "UPDATE note SET evidence = replace(evidence, '7m30s old', '99999d old') WHERE event = 'restart'",
+    "no age": "UPDATE note SET evidence = replace(evidence, '7m30s old', 'abc old') WHERE event = 'restart'",
+    "no time": "UPDATE note SET text = 'new output in out soon after the start' WHERE event = 'healed'",
+    "no date": "UPDATE note SET at = 'hello' WHERE event = 'restart'",
+    "never": "UPDATE note SET at = 9e999 WHERE event = 'healed'",
+    "too late": "UPDATE note SET at = 1e15 WHERE event = 'healed'",
+    "too early": "UPDATE note SET at = -1e15 WHERE event = 'restart'",
+    "bytes": "UPDATE note SET text = x'ff00' WHERE event = 'restart'",
+    "a step": "INSERT INTO note VALUES (99, 1790009000, '', 'clock',"
+    " 'the wall clock was stepped by +99999999d, or the host slept', '[]')",
+}
+
+
+def damaged(journal: str, sql: str) -> None:
+    with sqlite3.connect(journal) as db:
+        assert db.execute(sql).rowcount == 1
+    db.close()
+
+
+@pytest.mark.parametrize("sql", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_row_is_left_out_and_counted(sql: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = past(tmp_path, f"{PAST['a hang'][:-1]}, {{at: 1h, what: stop, worker: builder, for: 5m}}]")
+    damaged(journal, sql)
+    status, out, err = run(capsys, "replay", journal, architecture_file(tmp_path))
+    assert (status, err) == (0, f"{journal}: 1 line of history cannot be understood, and is left out\n")
+    assert "builder an operator stops it" in out
+
+
+def test_text_that_is_no_utf8_spoils_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = past(tmp_path, PAST["a hang"])
+    damaged(journal, "UPDATE note SET text = CAST(x'68ff' AS TEXT) WHERE event = 'healed'")
+    assert len(replayed(capsys, journal, tmp_path)["incidents"]) == 1
+
+
+def test_more_than_a_year_is_not_replayed_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two = "events: [{at: 10m, what: hang, worker: engine}, {at: 2h, what: hang, worker: predictor}]"
+    journal, tried = past(tmp_path, two), architecture_file(tmp_path)
+    with sqlite3.connect(journal) as db:
+        db.execute("UPDATE note SET at = at - 4e7 WHERE worker = 'engine'")
+    db.close()
+    status, out, err = run(capsys, "replay", journal, tried)
+    assert (status, out) == (2, "")
+    assert err.startswith(
+        f"{journal}: 463d of history are more than can be replayed (expected at most 366d: add `--since"
+    )
+    assert len(as_json(capsys, "replay", journal, tried, "--since", "300d")["incidents"]) == 1
+
+
 # --- the command -------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +394,19 @@ def test_what_cannot_be_replayed_is_said(tmp_path: Path, capsys: pytest.CaptureF
     assert run(capsys, "replay", journal, bad)[0] == 1
     with pytest.raises(SystemExit, match="2"):
         run(capsys, "replay", journal, tried, "--since", "yesterday")
+
+
+def test_an_interrupt_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("supervisor_healer.replay.play_again", interrupted)
+    journal = past(tmp_path, PAST["a hang"])
+    assert run(capsys, "replay", journal, architecture_file(tmp_path)) == (
+        130, "", "supervisor-healer replay: interrupted\n",
+    )  # fmt: skip
 
 
 def test_workers_of_before_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from supervisor_healer.core.model import Kind
 from supervisor_healer.simulation.case import Fault
 from supervisor_healer.simulation.disk import written_as
 from supervisor_healer.simulation.faults import FAULTS
+from supervisor_healer.simulation.program import Program
 from supervisor_healer.simulation.world import World
 from supervisor_healer.words import duration
 
@@ -88,6 +90,7 @@ def _after_a_last_output(strike: Strike) -> Strike:
 
     def last(world: World, event: Event) -> None:
         program = world.programs[event.worker]
+        _begin_a_run(world, program)
         if not program.ails(world.time.mono):
             for path in program.spec.outputs:
                 if path not in world.disk.ground:
@@ -95,6 +98,17 @@ def _after_a_last_output(strike: Strike) -> Strike:
         strike(world, event)
 
     return last
+
+
+def _begin_a_run(world: World, program: Program) -> None:
+    """What befalls a job befalls a run of it, one that begins now if none is under way."""
+    if program.spec.kind is Kind.JOB and program.exited_well:
+        world.host.operator_starts(program.spec.name)
+
+
+def _die(world: World, event: Event) -> None:
+    _begin_a_run(world, world.programs[event.worker])
+    world.host.die(event.worker)
 
 
 def _recover(world: World, event: Event) -> None:
@@ -134,7 +148,7 @@ HAPPENINGS: Mapping[str, Happening] = {
         "a restart would help from here on", _undone("curse"), ails=True, takes=(FOR,),
     ),
     "recover": Happening("worker", "is well again by itself", _recover),
-    "die": Happening("worker", "dies", _struck("die"), ails=True),
+    "die": Happening("worker", "dies", _die, ails=True),
     "fail_to_start": Happening(
         "worker", "dies, and cannot be started", _struck("doom", lambda _: EVERY_START),
         "can be started again", _start_well, ails=True, takes=(FOR,),

@@ -1,4 +1,4 @@
-"""From an architecture and a scenario to the simulated pipeline: who writes what, and how often."""
+"""From an architecture and a scenario to the simulated pipeline: who writes what, how often, and who starts jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from supervisor_healer.core.limits import Limits
-from supervisor_healer.core.model import Architecture, Kind, WorkerSpec
+from supervisor_healer.core.model import Architecture, FileSpec, Kind, WorkerSpec
 from supervisor_healer.core.pipeline import Pipeline, expand
 from supervisor_healer.simulation.scenario import Habits, Scenario
 from supervisor_healer.simulation.world import Plan
@@ -28,19 +28,12 @@ class Paces:
 
 def plan_of(architecture: Architecture, scenario: Scenario) -> Plan:
     """The plan of the world. Every program is one process; configs, and files that the healer may create, are there."""
-    members = _members(architecture.workers)
-    files = {path: replace(spec, create=None) for path, spec in architecture.files.items()}
-    configs = list(architecture.configs.values())
-    pipeline = Pipeline(
-        expand(architecture.workers, files, members),
-        consumers=architecture.consumers,
-        configs=architecture.configs,
-    )
+    pipeline = _pipeline_of(architecture)
     limits, paces = Limits(pipeline.files), paces_of(pipeline)
     habits = scenario.programs
     return Plan(
         architecture.workers,
-        list(files.values()),
+        list(_files_of(architecture).values()),
         {path: scenario.sources.get(path, pace / WRITES) for path, pace in paces.sources.items()},
         {
             name: _program(spec, habits.get(name, Habits()), limits, paces.workers[name])
@@ -49,11 +42,34 @@ def plan_of(architecture: Architecture, scenario: Scenario) -> Plan:
         architecture.mode,
         architecture.cycle,
         architecture.restarts_overall,
-        members=members,
+        members=_members(architecture.workers),
         consumers=architecture.consumers,
-        configs=configs,
+        configs=list(architecture.configs.values()),
         root=architecture.root,
     )
+
+
+def schedule_of(architecture: Architecture, scenario: Scenario) -> dict[str, float]:
+    """Every job, and how often it is started (s): as cron would, so that its outputs are not late."""
+    pipeline, programs = _pipeline_of(architecture), scenario.programs
+    paces = paces_of(pipeline).workers
+    return {
+        name: programs.get(name, Habits()).period or paces[name] / WRITES
+        for name, spec in pipeline.workers.items()
+        if spec.kind is Kind.JOB
+    }
+
+
+def _pipeline_of(architecture: Architecture) -> Pipeline:
+    return Pipeline(
+        expand(architecture.workers, _files_of(architecture), _members(architecture.workers)),
+        consumers=architecture.consumers,
+        configs=architecture.configs,
+    )
+
+
+def _files_of(architecture: Architecture) -> dict[str, FileSpec]:
+    return {path: replace(spec, create=None) for path, spec in architecture.files.items()}
 
 
 def paces_of(pipeline: Pipeline) -> Paces:
@@ -85,7 +101,10 @@ def _members(workers: Sequence[WorkerSpec]) -> dict[str, list[str]]:
 
 
 def _program(spec: WorkerSpec, habits: Habits, limits: Limits, pace: float) -> Mapping[str, Any]:
-    period = pace / (LOOKS if limits.triggers(spec) else WRITES) if habits.period is None else habits.period
+    """Its fields that differ. A job, whose period is that of its starts, looks for input while it runs."""
+    period = pace / (LOOKS if limits.triggers(spec) else WRITES)
+    if habits.period is not None and spec.kind is not Kind.JOB:
+        period = habits.period
     restarts = habits.autorestart if habits.autorestart is not None else spec.kind is Kind.SERVICE
     return {
         "period": period,

@@ -12,7 +12,8 @@ from supervisor_healer.core.model import Architecture, Health
 from supervisor_healer.core.report import Entry
 from supervisor_healer.simulation.happenings import HAPPENINGS, REQUESTS, Event
 from supervisor_healer.simulation.scenario import Scenario
-from supervisor_healer.simulation.staging import plan_of
+from supervisor_healer.simulation.schedule import Schedule
+from supervisor_healer.simulation.staging import plan_of, schedule_of
 from supervisor_healer.simulation.timeline import MINUTE
 from supervisor_healer.simulation.world import HEAD_START, BrokenPromiseError, World
 from supervisor_healer.words import render
@@ -106,14 +107,15 @@ def tell(architecture: Architecture, scenario: Scenario, progress: Callable[[flo
     world = World(plan_of(architecture, scenario))
     world.run(HEAD_START)
     world.begin_healer()
-    return _Teller(world, Story(scenario.seconds)).tell(scenario.events, progress)
+    schedule = Schedule(world, schedule_of(architecture, scenario))
+    return _Teller(world, schedule, Story(scenario.seconds)).tell(scenario.events, progress)
 
 
 class _Teller:
     """Plays events in a world and writes down what follows."""
 
-    def __init__(self, world: World, story: Story) -> None:
-        self._world, self._story = world, story
+    def __init__(self, world: World, schedule: Schedule, story: Story) -> None:
+        self._world, self._schedule, self._story = world, schedule, story
         self._zero = 0.0  # elapsed
         self._noted = self._answered = 0
         self._open: dict[str, float] = {}  # worker that is not well -> since when
@@ -152,15 +154,14 @@ class _Teller:
         def is_well() -> bool:
             return world.healer.turns > 0 and all(state in FINE for state in world.states().values())
 
-        world.run_until(world.time.mono + WARMING * max(longest, MINUTE), is_well)
+        self._schedule.run(WARMING * max(longest, MINUTE), is_well)
         self._zero = world.time.elapsed
         self._noted = len(world.healer.chronicle.history)
         self._story.unwell = {name: state for name, state in world.states().items() if state not in FINE}
         self._open = dict.fromkeys(self._story.unwell, 0.0)
 
     def _pass_until(self, moment: float) -> None:
-        world = self._world
-        world.run_until(world.time.mono + max(0.0, moment - self._now), self._drain)
+        self._schedule.run(max(0.0, moment - self._now), self._drain)
         self._drain()
 
     def _strike(self, event: Event) -> float:

@@ -165,6 +165,35 @@ def test_habits_hold(tmp_path: Path) -> None:
     assert told(tmp_path, f"programs: {{predictor: {{autorestart: false}}}}\n{died}").restarts == {"predictor": 1}
 
 
+JOBS = ARCHITECTURE.replace("builder: {", "builder: {kind: job, ").replace("predictor: {", "predictor: {kind: job, ")
+
+
+def test_a_job_is_started_on_its_schedule_also_after_a_reboot(tmp_path: Path) -> None:
+    story = told(tmp_path, "duration: 1d\nevents: [{at: 12h, what: reboot}]\n", JOBS)
+    assert (story.unwell, story.restarts) == ({}, {})
+    assert {state for state, _ in story.states.values()} == {Health.HEALTHY}
+
+
+def test_a_job_that_hangs_is_restarted_once(tmp_path: Path) -> None:
+    story = told(tmp_path, "duration: 5h\nevents: [{at: 1h, what: hang, worker: predictor}]\n", JOBS)
+    assert deeds(story, "predictor") == [(HOUR + LIMIT, "restart"), (HOUR + LIMIT + 1, "healed")]
+
+
+def test_a_run_of_a_job_that_dies_is_tried_again(tmp_path: Path) -> None:
+    story = told(tmp_path, "duration: 5h\nevents: [{at: 1h, what: die, worker: predictor}]\n", JOBS)
+    assert story.states["predictor"][0] is Health.HEALTHY
+
+
+def test_the_period_of_a_job_is_that_of_its_starts(tmp_path: Path) -> None:
+    rare = "programs: {predictor: {period: 20m}}\nduration: 3h\nevents: [{at: 1h, what: start, worker: engine}]\n"
+    assert told(tmp_path, rare, JOBS).restarts["predictor"] > 0  # too rare for a max_age of 5m
+
+
+def test_what_an_operator_has_stopped_no_schedule_starts(tmp_path: Path) -> None:
+    story = told(tmp_path, "duration: 5h\nevents: [{at: 1h, what: stop, worker: predictor}]\n", JOBS)
+    assert story.states["predictor"][0] is Health.STOPPED
+
+
 # --- how it is told ----------------------------------------------------------------------------------------------
 
 

@@ -18,14 +18,15 @@ LONG_AGO = float("-inf")
 class TrueFile:
     """A file as it is. `mtime` is wall time, None: it is not there; all other moments are true (mono) ones.
 
-    `written` is its last write, `gone_at` its last removal, `writes` the last writes; `last_by` is writer -> when he
-    wrote last, and as which process of his.
+    `written` is its last write, `dated_back` by how many seconds its mtime lags behind that, `gone_at` its last removal,
+    `writes` the last writes; `last_by` is writer -> when he wrote last, and as which process of his.
     """
 
     path: str
     mtime: float | None = None
     written: float = LONG_AGO
     gone_at: float = LONG_AGO
+    dated_back: float = 0.0
     problem: str = ""
     writes: deque[float] = field(default_factory=lambda: deque(maxlen=WRITES_KEPT))
     last_by: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class Disk:
             mtime = self._time.wall - self.lag + self.ahead.get(path, 0.0)
         file.mtime = mtime - mtime % self.grain if self.grain else mtime
         file.written = self._time.mono
+        file.dated_back = max(0.0, self._time.wall - file.mtime)
         file.writes.append(file.written)
         file.last_by[writer] = (file.written, generation)
 

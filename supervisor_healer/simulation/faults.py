@@ -178,6 +178,7 @@ def _reload(world: World, _: Fault) -> None:
         world.healer.engine.halt("supervisord is shutting down")
     world.kill_healer()
     world.host.forget()
+    world.healer.forget_requests()
     world.promises.reloaded()
 
     def up() -> None:

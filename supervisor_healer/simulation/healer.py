@@ -13,7 +13,14 @@ from typing import Any
 
 from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import Now
-from supervisor_healer.core.news import Event
+from supervisor_healer.core.news import (
+    Event,
+    HealRequest,
+    MonitorRequest,
+    ProcessTable,
+    RestoreRequest,
+    VerifyRequest,
+)
 from supervisor_healer.core.orders import (
     Answer,
     Decision,
@@ -30,6 +37,8 @@ from supervisor_healer.simulation.host import Host
 from supervisor_healer.simulation.promises import CLOCKS_APART, OVERSLEPT, Promises
 from supervisor_healer.simulation.store import Store
 from supervisor_healer.simulation.timeline import Timeline
+
+Request = HealRequest | MonitorRequest | VerifyRequest | RestoreRequest
 
 UNREACHABLE_PAUSE = 1.0  # seconds until supervisord is asked again after a call that failed
 TICK = 5.0  # seconds between two of supervisord's beats, at which lost events are made up for
@@ -85,6 +94,7 @@ class Healer:
         self._last: Now | None = None
         self._asked = float("inf")
         self._resync_due = False
+        self._open: dict[str, Request] = {}  # what supervisord keeps for the next healer until it is answered
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -100,7 +110,8 @@ class Healer:
             self.engine.restrict(now, lost, self._budgets_left())
             self.store.damaged = ""
             self._promises.forgotten()
-        self.inbox = [self._host.table()]
+        self.inbox = [self._host.table(), *self._open.values()]
+        self._resync_due = False
         self._last, self._asked, self._blocked_until = None, float("inf"), 0.0
         self.due = self._time.mono
 
@@ -149,6 +160,14 @@ class Healer:
         """Something for the healer, at once and surely."""
         if self.engine is not None and not self.line.deaf:
             self.inbox.append(event)
+            if isinstance(event, Request):
+                self._open[event.id] = event
+
+    def forget_requests(self) -> None:
+        """supervisord, who keeps them, is gone."""
+        for request in self._open:
+            self._promises.heal_answered(request)
+        self._open.clear()
 
     def ring(self, event: Event) -> None:
         """An event of supervisord's, by a line on which events get lost, doubled and late."""
@@ -192,6 +211,8 @@ class Healer:
         distrust = self._distrust(now)
         for event in events:
             engine.hear(event, now)
+            if isinstance(event, ProcessTable):
+                self._promises.table_heard(event)
         if self.eager:
             engine.examine_all()
         while paths := engine.wanted(now):
@@ -266,6 +287,7 @@ class Healer:
                 case Answer():
                     self.chronicle.answers[decision.request] = decision
                     self._promises.heal_answered(decision.request)
+                    self._open.pop(decision.request, None)
                 case Stop() | Start():
                     self.chronicle.orders.append((elapsed, decision))
                     self._call(decision)

@@ -102,6 +102,7 @@ class Host:
         for program in self.programs.values():
             program.state, program.pid, program.start = ProcessState.STOPPED, 0, 0.0
             program.by_operator = False
+            program.crashes.clear()
             program.generation += 1
 
     def _crash_early(self, name: str, generation: int) -> None:
@@ -109,6 +110,7 @@ class Host:
         if program.generation != generation or program.state is not ProcessState.STARTING:
             return
         program.pid = 0
+        program.crashes.append(self._time.mono)
         program.tries += 1
         if program.tries > program.retries:
             program.tries = 0
@@ -137,6 +139,8 @@ class Host:
             self._crash_early(name, generation)
             return
         program.pid, program.exited_well = 0, well
+        if not well:
+            program.crashes.append(self._time.mono)
         self._change(name, ProcessState.EXITED)
         if program.restarts_itself:
 

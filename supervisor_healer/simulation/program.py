@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from supervisor_healer.core.model import Process, ProcessState, WorkerSpec
 
 LONG_AGO = float("-inf")
+SETTLED = 3  # times the life of the process before
 UP = (ProcessState.RUNNING, ProcessState.STARTING)
 
 
@@ -42,6 +44,7 @@ class Program:
     rounds: int = 0
     consumed: float = LONG_AGO
     tries: int = 0
+    crashes: deque[float] = field(default_factory=lambda: deque(maxlen=2))  # mono; the last ones
     known: bool = True  # supervisord has it in its configuration
     # what ails it
     hung: bool = False  # this process writes nothing any more
@@ -87,7 +90,15 @@ class Program:
 
     def ails(self, mono: float) -> bool:
         """Whether something is wrong with it that a restart might end (or that looks exactly like that)."""
-        return self.idles(mono) or not self.up or bool(self.doomed or self.crash_after or self.mute or self.delayed)
+        ailment = self.doomed or self.crash_after or self.mute or self._crashed_lately(mono)
+        return self.idles(mono) or not self.up or bool(ailment)
+
+    def _crashed_lately(self, mono: float) -> bool:
+        """Whether it has crashed twice, and not yet lived so long since that anybody could tell that this is over."""
+        if len(self.crashes) < 2:
+            return False
+        before, last = self.crashes
+        return mono - last <= SETTLED * (last - before) + self.startsecs
 
     def cure(self) -> None:
         """Whatever ails the program ends; a process that hangs goes on hanging only if it is left so by the caller."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from supervisor_healer.core.care import MENDS
 from supervisor_healer.core.model import Intensity, Mode, ProcessState
+from supervisor_healer.core.news import ProcessTable
 from supervisor_healer.core.orders import Answer, Create, Decision, Note, Repair, Restore, Signal, Start, Stop
 from supervisor_healer.simulation.disk import Disk, TrueFile, written_as
 from supervisor_healer.simulation.program import Program
@@ -19,6 +20,7 @@ from supervisor_healer.simulation.truth import Truth
 
 CLOCKS_APART = 5.0  # seconds: by so much at most may the clocks part between two turns
 OVERSLEPT = 15.0  # seconds
+ROUNDING = 0.001  # seconds
 PROVEN = frozenset(("healed", "failed", "idle"))  # the words for the end of an attempt that was carried out
 RUNS_AT_LEAST = 0.5  # seconds of slack for a worker without outputs, which is healed by running
 
@@ -135,6 +137,11 @@ class Promises:
             self._failed[name] = []
         self._mends.clear()
 
+    def table_heard(self, table: ProcessTable) -> None:
+        """The healer has been told of these processes, so of an operator's stop of them, too."""
+        told = {process.address for process in table.processes}
+        self.untold = {name for name in self.untold if self._programs[name].address not in told}
+
     def heal_answered(self, request: str) -> None:
         """What an operator's word excused is over."""
         self._heals.pop(request, None)
@@ -185,12 +192,12 @@ class Promises:
     def _count(self, name: str) -> None:
         now, spec = self._time.mono, self._programs[name].spec
         self.restarts[name].append(now)
-        inside = [moment for moment in self.restarts[name] if now - moment < spec.restarts.within]
+        inside = [moment for moment in self.restarts[name] if now - moment < spec.restarts.within - ROUNDING]
         if len(inside) > spec.restarts.max:
             self.violate("budget", f"{name}: {len(inside)} restarts within {spec.restarts.within:.0f}s")
         self.host_restarts.append(now)
         limit = self.overall or Intensity(max(5, len(self._truth.pipeline.workers) // 3), 600.0)
-        inside = [moment for moment in self.host_restarts if now - moment < limit.within]
+        inside = [moment for moment in self.host_restarts if now - moment < limit.within - ROUNDING]
         if len(inside) > limit.max:
             self.violate("host_budget", f"{len(inside)} restarts of all workers within {limit.within:.0f}s")
 
@@ -203,7 +210,7 @@ class Promises:
     def mend_ordered(self, order: Create | Repair | Restore) -> None:
         """A file or config is to be mended: not in a fight with somebody, unless an operator has asked."""
         self._check_may_act(order)
-        recent = [moment for moment in self._mends[order.path] if self._time.mono - moment < MENDS.within]
+        recent = [moment for moment in self._mends[order.path] if self._time.mono - moment < MENDS.within - ROUNDING]
         if not isinstance(order, Restore) and len(recent) >= MENDS.max:
             self.violate("mends", f"{order} after {len(recent)} others")
 
@@ -223,8 +230,9 @@ class Promises:
     def decided(self, decisions: Sequence[Decision], distrust: str) -> None:
         """A turn's decisions; `distrust`: why no evidence of this turn could be trusted ('' it could)."""
         begun = {one.worker for one in decisions if isinstance(one, Note) and one.event == "restart"}
-        if distrust and begun:
-            self.violate("evidence", f"{', '.join(sorted(begun))} restarted in a turn in which {distrust}")
+        acted = begun | {one.path for one in decisions if isinstance(one, Create | Repair)}
+        if distrust and acted:
+            self.violate("evidence", f"{', '.join(sorted(acted))} restarted or mended in a turn in which {distrust}")
         self._explained |= begun
         for decision in decisions:
             match decision:

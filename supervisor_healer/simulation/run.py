@@ -12,7 +12,8 @@ from supervisor_healer.simulation.promises import Violation
 from supervisor_healer.simulation.timeline import DAY, HOUR, MINUTE
 from supervisor_healer.simulation.world import HEAD_START, BrokenPromiseError, World
 
-FINE = frozenset((Health.HEALTHY, Health.IDLE))
+#: Quarantine ends only with health that nothing interrupts, and an input may be late again and again.
+FINE = frozenset((Health.HEALTHY, Health.IDLE, Health.QUARANTINED))
 
 #: Faults that are an incident of the pipeline's; the others befall the healer, or are people's.
 INCIDENTS = frozenset(
@@ -88,7 +89,8 @@ def _settle(world: World, within: float) -> None:
         if healer.turns == turns:
             return False
         turns = healer.turns
-        return all(state in FINE for state in world.states().values())
+        said = all(state in FINE for state in world.states().values())
+        return said and all(world.truth.is_well(name) and not _hangs(world, name) for name in world.pipeline.workers)
 
     ended = world.run_until(world.time.mono + within, well)
     for _, note in healer.chronicle.history:
@@ -98,8 +100,18 @@ def _settle(world: World, within: float) -> None:
     if down:
         world.promises.violate("left_stopped", f"{', '.join(down)} left without a process")
     if not ended:
-        sick = [f"{name} {state}" for name, state in world.states().items() if state not in FINE]
+        sick = [
+            f"{name} {state}"
+            for name, state in world.states().items()
+            if state not in FINE or not world.truth.is_well(name) or _hangs(world, name)
+        ]
         world.promises.violate("recovers", f"not within {within:.0f}s after the last fault: {', '.join(sick)}")
+
+
+def _hangs(world: World, name: str) -> bool:
+    """Whether it hangs, and that would show: in its outputs, for nobody can tell from a process."""
+    program = world.programs[name]
+    return bool(program.spec.outputs) and program.idles(world.time.mono)
 
 
 def _is_done(world: World, name: str) -> bool:

@@ -1,6 +1,7 @@
 """What is true in the simulated world, worked out from what really happened and not from what the healer saw.
 
-It is the judge of the healer: nothing here uses the core's rules, only the words of the architecture.
+It is the judge of the healer: of the core it uses only what an architecture means (which inputs trigger, how long a
+declared duration is), none of the rules of judgement.
 """
 
 from __future__ import annotations
@@ -63,9 +64,12 @@ class Truth:
         return all(self.is_fresh(item.path) for item in spec.inputs if item.required)
 
     def stale_outputs(self, name: str) -> list[str]:
-        """Its outputs that are older than they may get, grace included, by their true age."""
-        spec = self._programs[name].spec
-        return [path for path in spec.outputs if self.age(path) >= self.pipeline.files[path].limit - ROUNDING]
+        """Its outputs that are older than they may get, grace included, by their true age and how far they are dated
+        back: an mtime that lags cannot be told from a write that came earlier."""
+        spec, files, newest = self._programs[name].spec, self.pipeline.files, self._disk.newest
+        return [
+            path for path in spec.outputs if self.age(path) + newest(path).dated_back >= files[path].limit - ROUNDING
+        ]
 
     def pending_for(self, name: str, path: str) -> float:
         """For how long the worker has had something to do that is not in this output; 0.0: it has nothing to do."""
@@ -74,7 +78,7 @@ class Truth:
         if not triggers:
             return self._time.mono - written
         moves = [
-            moment
+            moment - found.dated_back
             for trigger in triggers
             for found in self._disk.matching(trigger)
             for moment in found.writes

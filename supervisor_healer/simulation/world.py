@@ -251,6 +251,7 @@ class World:
     def reboot(self, gap: float) -> None:
         """The host goes down and comes up `gap` seconds later: every process anew, another monotonic clock."""
         self.healer.kill()
+        self.healer.forget_requests()
         self.host.forget()
         self.time.mono += gap
         shift = self.time.begin_anew(UPTIME_OF_A_BOOT)

@@ -96,7 +96,7 @@ class Sketch:
             "autorestart": rng.random() < 0.5,
             "stop_delay": rng.choice((0.01, 0.5, 8.0)),
             "slow_starts": rng.choice((0.0, 0.0, 5.0, 15.0)),
-            "forgets": rng.random() < 0.2,
+            "forgets": rng.random() < 0.2 and fastest < age,  # else no attempt would leave it the time
             "every": {path: share for path, share in zip(writes, every, strict=False) if share > 1},
             **options,
         }

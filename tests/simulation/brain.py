@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from supervisor_healer.core.engine import Engine
 from supervisor_healer.core.model import FileSpec, InputSpec, Now, WorkerSpec
+from supervisor_healer.core.news import ProcessTable
 from supervisor_healer.core.orders import Decision, Note, Start, Stop
 from supervisor_healer.simulation.timeline import MINUTE
 from supervisor_healer.simulation.world import BrokenPromiseError, Plan, World
@@ -66,7 +67,7 @@ def decide(world: World, *turns: Sequence[Decision], busy: bool = False) -> str:
     with_brain(world, Brain(turns, busy=busy))
     try:
         for _ in turns:
-            world.healer.hear(world.host.table())
+            world.healer.hear(ProcessTable((), complete=False))  # news of nobody: it wakes
             world.run(0.0)
     except BrokenPromiseError as broken:
         return broken.violation.invariant

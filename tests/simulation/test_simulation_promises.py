@@ -97,6 +97,8 @@ def test_a_stop_of_which_the_healer_cannot_have_heard_is_no_reproach():
     world.run(1.0)
     assert decide(world, start(world, "a")) == ""
     assert world.host.starts["a"] == 0  # supervisord's side refuses it
+    world.healer.hear(world.host.table())
+    assert decide(world, (), start(world, "a")) == "operators_stop"  # by now it has heard
 
 
 @pytest.mark.parametrize(("allowed", "broken"), [(2, "budget"), (3, "")])

@@ -18,7 +18,7 @@ LONG_AGO = float("-inf")
 class TrueFile:
     """A file as it is. `mtime` is wall time, None: it is not there; all other moments are true (mono) ones.
 
-    `written` is its last write, `dated_back` by how many seconds its mtime lags behind that, `gone_at` its last removal,
+    `written` is its last write, `dated_back` by how much its mtime lags behind that, `gone_at` its last removal,
     `writes` the last writes; `last_by` is writer -> when he wrote last, and as which process of his.
     """
 

@@ -12,8 +12,7 @@ from supervisor_healer.simulation.promises import Violation
 from supervisor_healer.simulation.timeline import DAY, HOUR, MINUTE
 from supervisor_healer.simulation.world import HEAD_START, BrokenPromiseError, World
 
-#: Quarantine ends only with health that nothing interrupts, and an input may be late again and again.
-FINE = frozenset((Health.HEALTHY, Health.IDLE, Health.QUARANTINED))
+FINE = frozenset((Health.HEALTHY, Health.IDLE))
 
 #: Faults that are an incident of the pipeline's; the others befall the healer, or are people's.
 INCIDENTS = frozenset(

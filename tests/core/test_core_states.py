@@ -275,7 +275,7 @@ def test_a_crash_loop_is_excused_until_one_limit_after_its_grace():
 
 @pytest.mark.parametrize(("grace", "startsecs", "life"), [(5.0, 10.0, 200.0), (20.0, 30.0, 120.0), (20.0, 1.0, 200.0)])
 def test_a_crash_loop_has_not_one_chance_after_another(grace: float, startsecs: float, life: float):
-    """Not where each process outlives the start-up grace, nor where that is over before supervisord calls it RUNNING."""
+    """Not where each process outlives its grace, nor where that is over before supervisord calls it RUNNING."""
     world = World(chain("a", source="x", startup_grace=grace), autorestart=True, startsecs=startsecs)
     world.run(HOUR)
     world.programs["a"].cursed, world.programs["a"].crash_after = True, life

@@ -459,7 +459,7 @@ MUTANTS = (
         ),
         amid="step",
         shape="slow",
-        hours=1.0,
+        hours=3.0,
     ),
     _mutant(
         "what cannot be read counts as stale",

@@ -155,6 +155,7 @@ def test_an_attempt_whose_request_nobody_repeats_is_carried_through():
     world.until_state("a", Health.HEALING)
     request = world.heal("a")
     world.run(1)
+    world.healer.forget_requests()
     world.restart_healer()
     world.run(MINUTE)
     assert request not in world.answers

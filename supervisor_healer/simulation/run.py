@@ -88,8 +88,7 @@ def _settle(world: World, within: float) -> None:
         if healer.turns == turns:
             return False
         turns = healer.turns
-        said = all(state in FINE for state in world.states().values())
-        return said and all(world.truth.is_well(name) and not _hangs(world, name) for name in world.pipeline.workers)
+        return all(_is_fine(world, name) for name in world.pipeline.workers)
 
     ended = world.run_until(world.time.mono + within, well)
     for _, note in healer.chronicle.history:
@@ -99,12 +98,19 @@ def _settle(world: World, within: float) -> None:
     if down:
         world.promises.violate("left_stopped", f"{', '.join(down)} left without a process")
     if not ended:
-        sick = [
-            f"{name} {state}"
-            for name, state in world.states().items()
-            if state not in FINE or not world.truth.is_well(name) or _hangs(world, name)
-        ]
+        sick = [f"{name} {state}" for name, state in world.states().items() if not _is_fine(world, name)]
         world.promises.violate("recovers", f"not within {within:.0f}s after the last fault: {', '.join(sick)}")
+
+
+def _is_fine(world: World, name: str) -> bool:
+    """By the healer's word, and in truth.
+
+    Quarantine ends only with health that nothing interrupts. Whoever reads what another worker writes may have to wait
+    for it again and again, so of him only the truth is asked.
+    """
+    state = world.state(name)
+    said = state in FINE or (state is Health.QUARANTINED and world.pipeline.upstream[name])
+    return bool(said) and world.truth.is_well(name) and not _hangs(world, name)
 
 
 def _hangs(world: World, name: str) -> bool:

@@ -220,7 +220,8 @@ def _slow(sketch: Sketch) -> None:
     count = rng.randint(1, 3)
     for number in range(1, count + 1):
         work = rng.choice((0.6, 0.6, 1.0)) if number == count else 0.6
-        reads = sketch.outputs(sketch.worker(reads, max_age=rng.choice((10, 20, 30)) * MINUTE, work=work))
+        age = max(rng.choice((10, 20, 30)) * MINUTE, 2 * sketch.interval[reads[0]])  # less would never be met
+        reads = sketch.outputs(sketch.worker(reads, max_age=age, work=work))
 
 
 def _flicker(sketch: Sketch) -> None:

@@ -9,6 +9,7 @@ from supervisor_healer.core.model import Mode, ProcessState
 from supervisor_healer.core.orders import Decision, Note, Remember, Start, Stop
 from supervisor_healer.simulation.case import Fault
 from supervisor_healer.simulation.disk import written_as
+from supervisor_healer.simulation.healer import Line
 from supervisor_healer.simulation.mender import INVALID, VALID
 from supervisor_healer.simulation.world import World
 from supervisor_healer.words import duration
@@ -352,7 +353,7 @@ def end_all(world: World) -> None:
     """Everything that still goes wrong ends; a process that hangs hangs on, or is down, and is for the healer."""
     world.befallen.append((world.elapsed, "all faults end"))
     world.host.ambush = world.healer.kill_when = None
-    world.healer.line.__init__()  # type: ignore[misc]
+    world.healer.line = Line()
     world.healer.store.failing = ""
     disk = world.disk
     disk.grain = disk.lag = 0.0

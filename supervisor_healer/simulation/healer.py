@@ -107,7 +107,7 @@ class Healer:
         if self.store.texts:
             self.engine.restore(self.store.memories(), self.store.seen_alive, now, same_boot=same_boot)
         if lost := self.store.failing or self.store.damaged:
-            self.engine.restrict(now, lost, self._budgets_left())
+            self.engine.restrict(now, lost, self._promises.restarts_left())
             self.store.damaged = ""
             self._promises.forgotten()
         self.inbox = [self._host.table(), *self._open.values()]
@@ -144,15 +144,6 @@ class Healer:
         """Whether every event has reached it, as far as it lives."""
         line = self.line
         return not (line.deaf or line.lose_events or line.delay_events or self._resync_due)
-
-    def _budgets_left(self) -> dict[str, int]:
-        """As supervisord remembers them from what was published."""
-        left = {}
-        for name, program in self._host.programs.items():
-            intensity = program.spec.restarts
-            inside = [at for at in self._promises.restarts[name] if self._time.mono - at < intensity.within]
-            left[name] = max(0, intensity.max - len(inside))
-        return left
 
     # --- what it hears -------------------------------------------------------------------------------------------
 
@@ -193,8 +184,8 @@ class Healer:
         life = self.lives
 
         def whole() -> None:
-            self._resync_due = False
             if life == self.lives:
+                self._resync_due = False
                 self.hear(self._host.table())
 
         self._time.after(after, whole)

@@ -189,17 +189,27 @@ class Promises:
         if self.judges_need and not self._is_asked(name) and not self._truth.looks_stalled(name):
             self.violate("root_only", f"{name} restarted although nothing ails it and it is not late")
 
+    def restarts_left(self) -> dict[str, int]:
+        """What each worker's budget still allows, and under '' that of all together: supervisord remembers it for a
+        healer that has lost its journal."""
+        left = {name: self._left(self.restarts[name], one.spec.restarts) for name, one in self._programs.items()}
+        return {**left, "": self._left(self.host_restarts, self._host_limit())}
+
     def _count(self, name: str) -> None:
-        now, spec = self._time.mono, self._programs[name].spec
-        self.restarts[name].append(now)
-        inside = [moment for moment in self.restarts[name] if now - moment < spec.restarts.within - ROUNDING]
-        if len(inside) > spec.restarts.max:
-            self.violate("budget", f"{name}: {len(inside)} restarts within {spec.restarts.within:.0f}s")
-        self.host_restarts.append(now)
-        limit = self.overall or Intensity(max(5, len(self._truth.pipeline.workers) // 3), 600.0)
-        inside = [moment for moment in self.host_restarts if now - moment < limit.within - ROUNDING]
-        if len(inside) > limit.max:
-            self.violate("host_budget", f"{len(inside)} restarts of all workers within {limit.within:.0f}s")
+        for restarts, limit, invariant, whose in (
+            (self.restarts[name], self._programs[name].spec.restarts, "budget", f"{name}:"),
+            (self.host_restarts, self._host_limit(), "host_budget", "all workers together:"),
+        ):
+            if self._left(restarts, limit) == 0:
+                self.violate(invariant, f"{whose} more than {limit.max} restarts within {limit.within:.0f}s")
+            restarts.append(self._time.mono)
+
+    def _left(self, restarts: Sequence[float], limit: Intensity) -> int:
+        inside = sum(self._time.mono - moment < limit.within - ROUNDING for moment in restarts)
+        return max(0, limit.max - inside)
+
+    def _host_limit(self) -> Intensity:
+        return self.overall or Intensity(max(5, len(self._truth.pipeline.workers) // 3), 600.0)
 
     def _check_may_act(self, order: Decision) -> None:
         if self.mode is Mode.OBSERVE or self.halted:

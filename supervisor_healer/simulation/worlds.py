@@ -1,8 +1,8 @@
 """Worlds by seed: pipelines of every shape, at every pace, and what goes wrong with them.
 
-`KINDS` has one entry for each sort of world. Several are there because a first, simpler set of rules failed in them:
-batch workers, joins of different periods, a rare output beside a frequent one, slow workers on fast inputs, inputs
-that flicker, idle producers, crash loops, hangs that no restart cures, clocks that jump, many stalls at once.
+`PIPELINES` has one entry for each sort of world. Several are there because a first, simpler set of rules failed in
+them: batch workers, joins of different periods, a rare output beside a frequent one, slow workers on fast inputs,
+inputs that flicker, idle producers, crash loops, hangs that no restart cures, clocks that jump, many stalls at once.
 """
 
 from __future__ import annotations

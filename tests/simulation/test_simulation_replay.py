@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -346,10 +347,10 @@ def test_the_journal_of_a_running_healer_is_only_read(tmp_path: Path, capsys: py
     path = past(tmp_path, PAST["a hang"])
     running = Journal.open(path)
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
             before = list(db.iterdump())
         assert len(replayed(capsys, path, tmp_path)["incidents"]) == 1
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
             assert list(db.iterdump()) == before
         assert not running.degraded
     finally:
